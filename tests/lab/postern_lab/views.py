@@ -1,0 +1,85 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""A lab as others want to see it: JSON for tests, an inventory for Ansible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from postern_lab.containers import container_name
+from postern_lab.model import Account, Lab, Server
+from postern_lab.network import Subnets
+
+# A server trusts itself only; world and the machine that runs the lab are strangers to it.
+MYNETWORKS = ["127.0.0.0/8", "[::1]/128"]
+
+
+def describe(lab: Lab, subnets: Subnets) -> dict[str, Any]:
+    """What a test from outside needs to know, with only JSON types."""
+    return {
+        "dns": subnets.address(lab.world.number),
+        "mynetworks": MYNETWORKS,
+        "domains": list(lab.domains),
+        "hosts": [
+            {
+                "name": host.name,
+                "hostname": host.hostname,
+                "address": subnets.address(host.number),
+                "address6": subnets.address6(host.number),
+                "release": host.release,
+                "kind": host.kind,
+                "ports": host.ports,
+            }
+            for host in (*lab.servers, lab.world)
+        ],
+        "accounts": [
+            _describe_account(account) for server in lab.servers for account in server.accounts if account.enabled
+        ],
+    }
+
+
+def inventory(lab: Lab, engine_name: str) -> dict[str, Any]:
+    """Ansible's dynamic inventory, as for ``--list``."""
+    return {
+        "mail_servers": {"hosts": [server.name for server in lab.servers]},
+        "_meta": {"hostvars": {server.name: _variables(lab, server, engine_name) for server in lab.servers}},
+    }
+
+
+def _describe_account(account: Account) -> dict[str, Any]:
+    return {
+        "address": account.address,
+        "password": account.password,
+        "aliases": list(account.aliases),
+        "quota": account.quota,
+    }
+
+
+def _variables(lab: Lab, server: Server, engine_name: str) -> dict[str, Any]:
+    connection = "containers.podman.podman" if engine_name == "podman" else "community.docker.docker"
+    return {
+        "ansible_connection": connection,
+        "ansible_host": container_name(lab.name, server.name),
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "mail_hostname": server.hostname,
+        "mail_domains": list(server.domains),
+        "mail_users": [_user(account) for account in server.accounts],
+        "mail_aliases": list(server.aliases),
+        "mail_postmaster": server.postmaster,
+        **server.variables,
+    }
+
+
+def _user(account: Account) -> dict[str, Any]:
+    user: dict[str, Any] = {"address": account.address}
+    if account.password_hash:
+        user["password_hash"] = account.password_hash
+    else:
+        user["password"] = account.password
+    if account.aliases:
+        user["aliases"] = list(account.aliases)
+    if account.quota:
+        user["quota"] = account.quota
+    if not account.enabled:
+        user["enabled"] = False
+    return user

@@ -29,4 +29,5 @@ def project_name(lab: str) -> str:
 
 def say(message: str) -> None:
     """Report progress on stderr: stdout belongs to what a command prints (JSON, inventory)."""
-    print(f"lab: {message}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"lab: {message}\n")  # one write: two builds may speak at once
+    sys.stderr.flush()

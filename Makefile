@@ -1,0 +1,90 @@
+# `make help` lists the targets. Nothing but git, make, and root or sudo need be there before.
+PYTHON ?= python3
+SCENARIO ?= default
+LOCK := tests/requirements.txt
+LINK := .ansible/collections/ansible_collections/postern/mail
+
+# Everything that Ansible and Molecule write stays in the checkout, and no collection is fetched from elsewhere.
+export ANSIBLE_HOME := $(CURDIR)/.ansible
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(CURDIR)/.venv/bin:$(if $(filter 0,$(shell id -u)),,$(CURDIR)/tests/lab/sudo:)$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages images up down demo test test-fast lint format unit contract sanity molecule converge \
+	bench build lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: packages .venv/.done $(LINK) ## Install what is missing: Debian packages, Python tools in .venv
+
+packages:
+	@tests/setup-packages
+
+# The stamp is made last: an interrupted installation is done again.
+.venv/.done: $(LOCK)
+	@tests/setup-venv "$(PYTHON)" "$(LOCK)"
+
+$(LINK):
+	@mkdir -p $(dir $@)
+	@ln -sfn "$(CURDIR)" $@
+
+images: setup ## Build the container images of the laboratory
+	@bin/lab images
+
+up: setup ## Start the demo lab, bare
+	@bin/lab up
+
+down: ## Remove the labs' containers, networks and state
+	@for lab in demo default bench; do bin/lab --lab $$lab down; done
+
+demo: setup ## Build a laboratory, make a mail server in it, send and receive mail
+	@tests/demo/run
+
+test: setup ## Everything, counted; the last line is "N passed, N failed"
+	@tests/run-all
+
+test-fast: lint unit contract ## What needs no container; under a minute
+
+lint: setup ## yamllint, ansible-lint, ruff, mypy
+	yamllint --strict .
+	ansible-lint --offline
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: setup ## Let ruff rewrite Python files
+	ruff check --fix .
+	ruff format .
+
+unit: setup ## Unit tests
+	pytest tests/unit
+
+contract: setup ## The rules of the architecture, tested over the YAML
+	pytest tests/contract
+
+sanity: setup ## ansible-test sanity on what git tracks
+	@tests/sanity/run
+
+molecule: images ## Molecule, SCENARIO=default: three Debian releases, check, converge, idempotence, verify
+	molecule test --scenario-name $(SCENARIO)
+
+converge: setup ## Run site.yml against the demo lab
+	@bin/lab converge
+
+bench: images ## Seconds, tasks and ratios of a run, beside the least it could cost
+	@tests/bench/run
+
+build: setup ## Build the collection's tarball
+	ansible-galaxy collection build --force
+
+lock: setup ## Resolve tests/requirements.in again
+	pip install --quiet uv
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --upgrade --quiet --output-file $(LOCK) tests/requirements.in
+	sed -i '1i # Made by `make lock` from requirements.in; do not edit.' $(LOCK)
+
+clean: down ## Remove the labs, .venv and everything that was made in the checkout
+	rm -rf .venv .ansible .lab .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/output postern-mail-*.tar.gz

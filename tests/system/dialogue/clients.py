@@ -1,0 +1,60 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""The people who connect: a stranger on port 25, and a user of the server who submits mail."""
+
+from __future__ import annotations
+
+from dialogue.lab import Account, Server
+from dialogue.message import new_token, plain
+from dialogue.smtp import Reply, Smtp
+
+# Who the stranger says it is: a name and an address that exist in the lab's DNS and belong to nobody on a server.
+HELO = "gateway.world.example"
+FRIEND = "friend@world.example"
+
+
+def stranger(server: Server, *, address: str = "", quiet: bool = False, timeout: float = 30) -> Smtp:
+    """A connection to port 25, greeted with EHLO; ``address`` chooses between the server's two."""
+    client = Smtp(address or server.address, server.ports["smtp"], quiet=quiet, timeout=timeout)
+    client.ehlo(HELO)
+    return client
+
+
+def submitter(
+    server: Server, account: Account | str = "", *, service: str = "submission", helo: str = "laptop.invalid"
+) -> Smtp:
+    """A connection to 587 (``submission``) or 465 (``submissions``) over TLS; logged in when ``account`` is given."""
+    client = Smtp(server.address, server.ports[service], implicit_tls=service == "submissions")
+    client.ehlo(helo)
+    if service == "submission":
+        client.starttls(helo)
+    if account:
+        owner = server.account(account) if isinstance(account, str) else account
+        reply = client.auth_plain(owner.address, owner.password)
+        assert reply.code == 235, f"{owner.address} on {server.name}: {reply}"
+    return client
+
+
+def send_in(server: Server, recipient: str, message: bytes = b"", *, sender: str = FRIEND, address: str = "") -> str:
+    """A stranger's message for ``recipient``, accepted; its token."""
+    token = new_token()
+    with stranger(server, address=address) as client:
+        reply = client.transaction(sender, recipient, message or plain(token, sender, recipient))
+    assert reply.code == 250, reply
+    return token
+
+
+def verdict(
+    server: Server, sender: str, recipient: str, *, address: str = "", helo: str = HELO, raw: bool = False
+) -> Reply:
+    """The reply to a stranger's envelope: of the first command that is refused, or of RCPT.
+
+    ``raw``: ``recipient`` is the whole of what stands after ``RCPT TO:``.
+    """
+    with Smtp(address or server.address, server.ports["smtp"]) as client:
+        reply = client.ehlo(helo)
+        if reply.code == 250:
+            reply = client.mail(sender)
+        if reply.code == 250:
+            reply = client.say(f"RCPT TO:{recipient}") if raw else client.rcpt(recipient)
+        return reply

@@ -1,0 +1,165 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""The lab as the tests see it: `bin/lab json`, and commands run on its hosts with `bin/lab exec`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+BIN_LAB = Path(__file__).resolve().parents[3] / "bin" / "lab"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mailbox with the password that its owner types."""
+
+    address: str
+    password: str
+    aliases: tuple[str, ...]
+    quota: str | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A container of the lab. Equality and hash are those of its name."""
+
+    lab: str = field(compare=False)
+    name: str
+    hostname: str = field(compare=False)
+    address: str = field(compare=False)
+    address6: str = field(compare=False)
+    release: str = field(compare=False)
+    ports: dict[str, int] = field(compare=False)
+    container: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """IPv4 and IPv6 address."""
+        return self.address, self.address6
+
+    def run(
+        self, *command: str, data: bytes | None = None, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command on the host, with ``data`` on its standard input.
+
+        Raises CalledProcessError when ``check`` is true and it fails, TimeoutExpired after ``timeout`` seconds.
+        """
+        stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+        line = [str(BIN_LAB), "--lab", self.lab, "exec", self.name, "--", *command]
+        done = subprocess.run(line, capture_output=True, timeout=timeout, check=False, **stdin)
+        if check and done.returncode != 0:
+            print(f"[{self.name}] $ {' '.join(command)[:500]}\n{_words(done)}")
+            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+        return done
+
+    def output(self, *command: str, timeout: float = 60) -> str:
+        """Standard output of a command that must succeed."""
+        return self.run(*command, timeout=timeout).stdout.decode(errors="replace").strip()
+
+    def shell(self, script: str, *, check: bool = True, timeout: float = 60) -> str:
+        """Standard output of a shell script, by default one that must succeed."""
+        done = self.run("bash", "-euc", script, check=check, timeout=timeout)
+        return done.stdout.decode(errors="replace").strip()
+
+    def wait_until(self, what: str, script: str, *, timeout: float = 30) -> float:
+        """Seconds until the shell script succeeds; AssertionError when it never does."""
+        return wait_for(f"{what} on {self.name}", lambda: self._succeeds(script), timeout=timeout)
+
+    def _succeeds(self, script: str) -> bool:
+        return self.run("bash", "-uc", script, check=False).returncode == 0
+
+
+@dataclass(frozen=True)
+class Server(Host):
+    """A mail server under test: its two domains and who lives there."""
+
+    domain: str = field(compare=False)
+    second_domain: str = field(compare=False)
+    accounts: dict[str, Account] = field(compare=False)
+
+    def account(self, name: str) -> Account:
+        """The account whose address begins with ``name``@."""
+        return self.accounts[name]
+
+    def address_of(self, name: str) -> str:
+        """``name`` at the server's first domain."""
+        return f"{name}@{self.domain}"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Everything `bin/lab json` says."""
+
+    name: str
+    dns: str
+    mynetworks: tuple[str, ...]
+    world: Host
+    servers: tuple[Server, ...]
+
+    @property
+    def world_domain(self) -> str:
+        """Mail domain of the outside host."""
+        return self.world.hostname.partition(".")[2]
+
+
+def load(name: str) -> Lab:
+    """The running lab called ``name``. Raises RuntimeError with bin/lab's words when there is none."""
+    facts = _ask(name, "json")
+    hostvars = _ask(name, "inventory")["_meta"]["hostvars"]
+    accounts = [
+        Account(entry["address"], entry["password"], tuple(entry["aliases"]), entry.get("quota"))
+        for entry in facts["accounts"]
+    ]
+    hosts = {entry["kind"]: entry for entry in facts["hosts"]}
+    for entry in facts["hosts"]:
+        entry["container"] = hostvars.get(entry["name"], {}).get("ansible_host", "")
+    servers = [_server(name, entry, accounts) for entry in facts["hosts"] if entry["kind"] == "server"]
+    world = Host(**_host(name, hosts["world"]))
+    return Lab(name, facts["dns"], tuple(facts["mynetworks"]), world, tuple(servers))
+
+
+def _ask(name: str, question: str) -> Any:
+    command = [str(BIN_LAB), "--lab", name, question]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def _host(lab: str, entry: dict[str, Any]) -> dict[str, Any]:
+    keys = ("name", "hostname", "address", "address6", "release", "ports", "container")
+    return {"lab": lab, **{key: entry[key] for key in keys}}
+
+
+def _server(lab: str, entry: dict[str, Any], accounts: list[Account]) -> Server:
+    """The first domain is the one the host is named in; alice's alias at the other one tells the second."""
+    domain = entry["hostname"].partition(".")[2]
+    alice = next(account for account in accounts if account.address == f"alice@{domain}")
+    second = next(alias.partition("@")[2] for alias in alice.aliases if alias.startswith("alice@"))
+    own = {a.address.partition("@")[0]: a for a in accounts if a.address.partition("@")[2] in (domain, second)}
+    return Server(**_host(lab, entry), domain=domain, second_domain=second, accounts=own)
+
+
+def wait_for(what: str, ready: Callable[[], T], *, timeout: float = 30, interval: float = 0.25) -> float:
+    """Seconds until ``ready`` answers something true; AssertionError naming ``what`` after ``timeout`` seconds."""
+    started = time.monotonic()
+    while not ready():
+        waited = time.monotonic() - started
+        assert waited < timeout, f"{what}: not within {timeout} s"
+        time.sleep(interval)
+    return time.monotonic() - started
+
+
+def _words(done: subprocess.CompletedProcess[bytes]) -> str:
+    return (done.stdout + done.stderr).decode(errors="replace").strip()[-3000:]

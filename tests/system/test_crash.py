@@ -1,0 +1,192 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""Bursts, killed daemons, killed machines: what was acknowledged with 250 arrives."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections import Counter
+
+import pytest
+from dialogue.clients import FRIEND, verdict
+from dialogue.imap import Mailbox
+from dialogue.lab import Server
+from dialogue.load import Ledger, delivered, forget, keep_sending, send_many, until
+from dialogue.notes import Everywhere, note
+from dialogue.smtp import CLOSED, Reply, elapsed
+
+pytestmark = pytest.mark.disturbs
+
+CHAOS_SECONDS = 25
+
+
+@Everywhere
+def burst(server: Server) -> tuple[Ledger, Counter[str]]:
+    ledger = Ledger()
+    send_many(server, ledger, server.address_of("bob"), 500, connections=5)
+    found = delivered(server, "bob", ledger, timeout=90)
+    forget(server, "bob", ledger)
+    return ledger, found
+
+
+def test_five_hundred_messages_in_a_burst_arrive_exactly_once(server: Server, servers: list[Server]) -> None:
+    ledger, found = burst(server, servers)
+    assert len(ledger.acknowledged) == 500
+    assert set(found) == ledger.acknowledged
+    assert found.total() == 500
+
+
+def answers(server: Server) -> bool:
+    """Whether a stranger's mail for alice is taken and alice can read hers."""
+    try:
+        return verdict(server, FRIEND, server.address_of("alice")).code == 250 and _logs_in(server)
+    except Exception:  # noqa: BLE001 - whatever a dying server does to a client, it is not an answer
+        return False
+
+
+def _logs_in(server: Server) -> bool:
+    with Mailbox(server, "alice") as mailbox:
+        return mailbox.select()
+
+
+@Everywhere
+def masters_killed(server: Server) -> float:
+    """Seconds until the server answers on 25 and 993 after both masters were killed with SIGKILL."""
+    pids = server.shell(_MASTERS).split()
+    assert len(pids) >= 2, pids
+    server.shell(f"kill -9 {' '.join(pids)}")
+    started = time.monotonic()
+    assert until(lambda: answers(server), 40), "neither master came back"
+    return elapsed(started)
+
+
+_MASTERS = "cat $(postconf -hx queue_directory)/pid/master.pid /run/dovecot/master.pid"
+
+
+def test_killed_masters_are_back_within_seconds(server: Server, servers: list[Server]) -> None:
+    """Under four seconds on a quiet machine; here three servers come back at the same time on few processors."""
+    assert masters_killed(server, servers) < 8
+
+
+# Any process of the two servers, masters included, again and again. The names are those in ps of all three releases.
+_KILL_SOMETHING = f"""
+end=$((SECONDS + {CHAOS_SECONDS})); kills=0
+while [ $SECONDS -lt $end ]; do
+    pid=$(ps -eo pid=,cgroup= | awk '/postfix|dovecot/ {{print $1}}' | shuf -n 1)
+    [ -z "$pid" ] || {{ kill -9 $pid 2>/dev/null && kills=$((kills + 1)); }}
+    sleep 0.8
+done
+echo $kills
+"""
+
+
+@Everywhere
+def chaos(server: Server) -> tuple[int, Ledger, Counter[str]]:
+    ledger = Ledger()
+    kills: list[str] = []
+    killer = threading.Thread(target=lambda: kills.append(server.shell(_KILL_SOMETHING, timeout=CHAOS_SECONDS + 30)))
+    killer.start()
+    keep_sending(server, ledger, server.address_of("bob"), CHAOS_SECONDS, clients=4, pause=0.05)
+    killer.join()
+    assert until(lambda: answers(server), 60), "the server did not come back"
+    found = delivered(server, "bob", ledger, timeout=120)
+    forget(server, "bob", ledger)
+    note(f"[{server.name}] {kills} kills, {found.total() - len(found)} duplicates")
+    return int(kills[0]), ledger, found
+
+
+def test_random_kills_under_load_lose_nothing(server: Server, servers: list[Server]) -> None:
+    kills, ledger, found = chaos(server, servers)
+    assert kills >= 10, "nothing was killed"
+    assert len(ledger.acknowledged) >= 50, "there was no load"
+    assert ledger.acknowledged - set(found) == set()
+    assert ledger.refused == []
+
+
+class Restart:
+    """What was acknowledged before, what the first client heard, and what arrived after."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.first = CLOSED
+        self.seconds = 0.0
+        self.states: dict[str, str] = {}
+        self.found: Counter[str] = Counter()
+
+
+def engine(*arguments: str) -> None:
+    """The container engine that the lab uses, as the lab calls it."""
+    name = os.environ.get("CONTAINER_ENGINE") or "podman"
+    prefix = [] if os.geteuid() == 0 else ["sudo", "--"]
+    subprocess.run([*prefix, name, *arguments], check=True, capture_output=True, timeout=120)
+
+
+def restart(server: Server, *, orderly: bool) -> Restart:
+    """Mail in the queue (Dovecot is down), mail just acknowledged; then the machine stops, and starts again."""
+    seen = Restart(Ledger())
+    server.shell("systemctl stop dovecot")
+    send_many(server, seen.ledger, server.address_of("alice"), 10, connections=1)
+    if orderly:
+        engine("stop", "--time", "60", server.container)
+    else:
+        engine("kill", "--signal", "KILL", server.container)
+    engine("start", server.container)
+    started = time.monotonic()
+    seen.first = _first_answer(server)
+    seen.seconds = elapsed(started)
+    assert until(lambda: answers(server), 60), "the services did not come back"
+    for unit in ("postfix", "dovecot"):
+        seen.states[unit] = server.output("systemctl", "show", "-P", "ActiveState", unit)
+    seen.found = delivered(server, "alice", seen.ledger, timeout=60)
+    forget(server, "alice", seen.ledger)
+    return seen
+
+
+def _first_answer(server: Server) -> Reply:
+    """The reply to RCPT of the first client that is greeted after the start."""
+    for _ in range(600):
+        try:
+            reply = verdict(server, FRIEND, server.address_of("alice"))
+        except (OSError, AssertionError):
+            reply = CLOSED
+        if not reply.closed:
+            return reply
+        time.sleep(0.1)
+    return CLOSED
+
+
+@Everywhere
+def rebooted(server: Server) -> Restart:
+    return restart(server, orderly=True)
+
+
+@Everywhere
+def power_lost(server: Server) -> Restart:
+    return restart(server, orderly=False)
+
+
+@pytest.mark.parametrize("how", [rebooted, power_lost], ids=["reboot", "power_loss"])
+def test_nothing_is_lost_when_the_machine_stops(
+    server: Server, servers: list[Server], how: Everywhere[Restart]
+) -> None:
+    seen = how(server, servers)
+    assert len(seen.ledger.acknowledged) == 10
+    assert set(seen.found) == seen.ledger.acknowledged
+    assert seen.found.total() == 10
+
+
+@pytest.mark.parametrize("how", [rebooted, power_lost], ids=["reboot", "power_loss"])
+def test_services_come_back_with_the_machine(server: Server, servers: list[Server], how: Everywhere[Restart]) -> None:
+    seen = how(server, servers)
+    assert seen.states == {"postfix": "active", "dovecot": "active"}
+    assert seen.seconds < 40
+
+
+@pytest.mark.parametrize("how", [rebooted, power_lost], ids=["reboot", "power_loss"])
+def test_first_client_after_the_start_finds_every_socket(
+    server: Server, servers: list[Server], how: Everywhere[Restart]
+) -> None:
+    assert how(server, servers).first.code == 250, how(server, servers).first

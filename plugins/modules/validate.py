@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: validate
+author: Postern contributors
+short_description: Check all inputs of a mail server before anything is touched
+version_added: 0.1.0
+description:
+  - Without O(report) it checks the variables of one host, and never fails because of them.
+  - It holds them against the argument specifications of the role C(mail) and of each role in C(mail_features), looks
+    for misspelt names, and applies the rules between variables.
+  - With O(report) it prints what was found on all hosts, the worst first, and fails when there is more than warnings.
+  - It runs on the controller and opens no connection.
+options:
+  report:
+    description: The results of this module for all hosts.
+    type: list
+    elements: dict
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+notes:
+  - Facts need not be gathered. What only a platform decides is then checked as on Debian 13; a value of yours that
+    depends on a fact is a warning.
+  - No password and no hash is ever shown.
+"""
+
+EXAMPLES = r"""
+- name: Prove all inputs of all hosts before anything is touched
+  postern.mail.validate:
+  register: __mail_validation
+
+- name: Report every mistake at once
+  postern.mail.validate:
+    report: "{{ ansible_play_hosts_all | map('extract', hostvars, '__mail_validation') | select('defined') }}"
+  run_once: true
+"""
+
+RETURN = r"""
+mistakes:
+  description: What is wrong on this host.
+  returned: without O(report)
+  type: list
+  elements: dict
+  contains:
+    rule:
+      description: Name of the rule, as in the guide.
+      type: str
+      returned: always
+    host:
+      description: Inventory name of the host.
+      type: str
+      returned: always
+    variable:
+      description: The variable.
+      type: str
+      returned: always
+    element:
+      description: Where inside the variable.
+      type: str
+      returned: always
+      sample: "[2].address"
+    value:
+      description: What was found there, empty where it is secret.
+      type: str
+      returned: always
+    reason:
+      description: Why it is wrong.
+      type: str
+      returned: always
+    fix:
+      description: What to write instead.
+      type: str
+      returned: always
+    severity:
+      description: V(error) or V(warning).
+      type: str
+      returned: always
+host:
+  description: Inventory name of the host.
+  returned: without O(report)
+  type: str
+hostname:
+  description: The name the server gives itself.
+  returned: without O(report)
+  type: str
+"""

@@ -1,0 +1,153 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host's inputs: evaluated, held against specifications and rules, and told without repeating consequences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils import _rules
+from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest
+from ansible_collections.postern.mail.plugins.plugin_utils._plain import UNKNOWN, plain
+from ansible_collections.postern.mail.plugins.plugin_utils._rules_names import misspelt, without_consequences
+from ansible_collections.postern.mail.plugins.plugin_utils._specs import Check, Collection, check_options, is_secret
+
+_UNDEFINED = re.compile(r"'([A-Za-z_]\w*)' is undefined")
+
+
+@dataclass(frozen=True)
+class HostVariables:
+    """A host's variables, and how to read them.
+
+    :param raw: by name, templates not yet evaluated
+    :param evaluate: turns a raw value into plain data; raises any exception where it cannot
+    :param check: ansible-core's judgement of one value
+    :param foreign: names that are facts or were made by earlier tasks
+    :param facts_known: whether facts were gathered
+    """
+
+    raw: Mapping[str, Any]
+    evaluate: Callable[[Any], Any]
+    check: Check
+    foreign: frozenset[str] = frozenset()
+    facts_known: bool = True
+
+    @property
+    def hostname(self) -> str:
+        """mail_hostname, or an empty string where it is not known."""
+        try:
+            value = self.evaluate(self.raw.get("mail_hostname"))
+        except Exception:
+            return ""
+        return value if isinstance(value, str) else ""
+
+
+def check_host(collection: Collection, host: HostVariables) -> list[Mistake]:
+    """All mistakes of one host, the most fundamental first."""
+    reader = _Reader(host)
+    options = _options(collection, host, reader)
+    values = {name: reader.read(name, spec) for name, spec in options.items() if name in host.raw}
+    extra = {name: reader.read(name, {}) for name in ("mail_tls_profiles", "postfix_main_cf_extra") if name in host.raw}
+    present = {name: value for name, value in {**extra, **values}.items() if value is not UNKNOWN}
+    changed = frozenset(name for name in host.raw if _is_changed(collection, name, host.raw[name]))
+    inventory = Inventory(present, changed, collection.features)
+    known = {name: name in changed for name in collection.names}
+    mistakes = [
+        *reader.mistakes,
+        *_missing(options, host),
+        *misspelt(_defined(host), known, collection.prefixes, _exempt(inventory)),
+        *check_options(options, present, host.check),
+        *_rules.check(inventory),
+    ]
+    return _without_echoes(without_consequences(mistakes), changed - collection.play_variables)
+
+
+def _options(collection: Collection, host: HostVariables, reader: _Reader) -> dict[str, dict[str, Any]]:
+    """The variables that the enabled roles declare; those of all roles while it is not known which are enabled."""
+    try:
+        features = host.evaluate(host.raw.get("mail_features"))
+    except Exception:
+        features = None
+    enabled = set(features) if isinstance(features, list) and all(isinstance(name, str) for name in features) else None
+    roles = [role for role in collection.roles.values() if enabled is None or role.name in {"mail", *enabled}]
+    roles.sort(key=lambda role: role.name != "mail")
+    return {name: spec for role in roles for name, spec in role.options.items()}
+
+
+def _is_changed(collection: Collection, name: str, raw: Any) -> bool:
+    """Whether a variable has another value than the role gives it."""
+    if name not in collection.defaults:
+        return True
+    try:
+        return bool(plain(raw) != collection.defaults[name])
+    except Exception:  # a secret that cannot be decrypted is no default of ours
+        return True
+
+
+def _defined(host: HostVariables) -> list[str]:
+    return [name for name in host.raw if isinstance(name, str) and name not in host.foreign]
+
+
+def _exempt(inventory: Inventory) -> list[str]:
+    return [pattern for _, pattern in inventory.texts("mail_own_variables")]
+
+
+def _missing(options: Mapping[str, Mapping[str, Any]], host: HostVariables) -> Iterator[Mistake]:
+    for name, spec in options.items():
+        if spec.get("required") and name not in host.raw:
+            example = spec.get("example", "...")
+            yield Mistake(
+                "missing", name, "it is not set, and nobody can guess it", f"Write for example: {name}: {example}"
+            )
+
+
+def _without_echoes(mistakes: list[Mistake], set_by_user: frozenset[str]) -> list[Mistake]:
+    """Leave out what follows from another mistake: a default cannot be right while its source is wrong."""
+    own = [m for m in mistakes if m.variable in set_by_user or m.rule not in ("evaluation", "type", "choice", "empty")]
+    return own if any(mistake.severity == "error" for mistake in own) else mistakes
+
+
+class _Reader:
+    """Evaluates variables and finds the place inside where that fails."""
+
+    def __init__(self, host: HostVariables) -> None:
+        self.host = host
+        self.mistakes: list[Mistake] = []
+
+    def read(self, name: str, spec: Mapping[str, Any]) -> Any:
+        return self._read(name, self.host.raw[name], "", spec)
+
+    def _read(self, name: str, raw: Any, element: str, spec: Mapping[str, Any]) -> Any:
+        try:
+            return self.host.evaluate(raw)
+        except Exception as error:
+            if isinstance(raw, Mapping) and raw:
+                options = spec.get("options") or {}
+                return {key: self._read(name, raw[key], f"{element}.{key}", options.get(key, spec)) for key in raw}
+            if isinstance(raw, list) and raw:
+                return [self._read(name, item, f"{element}[{index}]", spec) for index, item in enumerate(raw)]
+            self.mistakes.append(self._mistake(name, element, str(error), spec, raw))
+            return UNKNOWN
+
+    def _mistake(self, name: str, element: str, message: str, spec: Mapping[str, Any], raw: Any) -> Mistake:
+        undefined = _UNDEFINED.search(message)
+        needs_facts = not self.host.facts_known and "ansible_" in f"{message} {raw if isinstance(raw, str) else ''}"
+        if needs_facts:
+            reason = "it depends on facts of the host, which are not gathered yet: it was not checked"
+            fix = "Nothing, if the host has that fact; a fixed value can be checked before the host is touched"
+            return Mistake("evaluation", name, reason, fix, element, severity="warning")
+        if undefined:
+            guess = closest(undefined[1], [str(key) for key in self.host.raw])
+            reason = f"it refers to {undefined[1]}, which is not defined{f' (did you mean {guess}?)' if guess else ''}"
+            return Mistake("evaluation", name, reason, f"Define {undefined[1]}, or correct its name", element)
+        # The message of a failed template repeats the template, and that may be a password.
+        words = "" if is_secret(spec) else ": " + " ".join(message.split())[:200].rstrip(".")
+        return Mistake(
+            "evaluation", name, f"it cannot be evaluated{words}", "Correct the expression between {{ and }}", element
+        )

@@ -161,8 +161,9 @@ class Tree:
     def _recover(self) -> Standing:
         """Find where an earlier run stopped, finish what cannot be left, write that down, then remove leftovers."""
         found = standing = self._work.look()
-        if standing.finish is not None:
-            self._take_place(standing.finish)
+        if (tree := standing.finish) is not None:
+            self._work.write(Journal("replace", standing.live, tree=tree, keep=standing.keep, fresh=standing.fresh))
+            self._take_place(tree)
             standing = replace(standing, finish=None)
         # Written before anything is removed: the fingerprint of a half removed tree would tell nothing.
         self._work.stand(standing)
@@ -283,8 +284,8 @@ class Tree:
         """Make a tree live where the kernel cannot exchange: dest lies in a lower layer of overlayfs.
 
         rename(2) of such a directory is EXDEV (kernel documentation, overlayfs, "Renaming directories"). It happens
-        once: the directory that takes its place is of the upper layer. Between removal and renaming the configuration
-        is incomplete, entry files first, and a run killed there is finished by the next one.
+        once: the directory that takes its place is of the upper layer. Between removal and renaming there is no
+        configuration, and a run killed there is finished by the next one.
         """
         journal = self._work.read()
         if journal is None:
@@ -298,6 +299,10 @@ class Tree:
         self._take_place(tree)
 
     def _take_place(self, tree: str) -> None:
+        # The first file of the task, main.cf say, goes first: without it a daemon refuses to start, while without
+        # another file it might start with half a configuration.
+        for item in self._spec.files[:1]:
+            disk.remove(os.path.join(self._dest, item.path), self._step)
         disk.remove(self._dest, self._step)
         self._step("replace")
         os.rename(self._work.path(tree), self._dest)

@@ -111,22 +111,17 @@ def _copy_attributes(old: str, new: str) -> None:
 
 
 def remove(path: str, step: Step) -> None:
-    """Remove a file, link or directory; no error when it is not there.
-
-    The files of a directory go before its subdirectories: without its entry file (main.cf, dovecot.conf) a
-    daemon refuses to start, without a drop-in it would start with a mixture.
-    """
+    """Remove a file, link or directory with all it holds; no error when it is not there."""
     try:
         mode = os.lstat(path).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     step("remove")
     if not stat.S_ISDIR(mode):
         os.unlink(path)
         return
-    entries = [os.path.join(path, name) for name in sorted(os.listdir(path))]
-    for entry in sorted(entries, key=lambda item: stat.S_ISDIR(os.lstat(item).st_mode)):
-        remove(entry, step)
+    for name in sorted(os.listdir(path)):
+        remove(os.path.join(path, name), step)
     os.rmdir(path)
 
 

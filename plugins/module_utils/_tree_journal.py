@@ -144,7 +144,11 @@ class WorkingDirectory:
             return self._standing(journal.live, journal)
         tree = self.path(journal.tree or "none")
         if journal.intent == "replace":
-            return self._standing(journal.live, journal, journal.tree if os.path.isdir(tree) else None)
+            if not os.path.isdir(tree):
+                return self._standing(journal.live, journal)
+            unfinished = self._standing(journal.live, journal, journal.tree)
+            # dest is half removed. What goes there is the proved tree, not the one that is still to be proved.
+            return Standing(UNAPPLIED, finish=unfinished.keep) if unfinished.keep else unfinished
         if disk.fingerprint(tree) == journal.fingerprint:
             return self._standing(journal.before, journal)
         return self._standing(journal.live, journal)

@@ -32,7 +32,7 @@ options:
     type: path
     required: true
   files:
-    description: The files that are managed.
+    description: The files that are managed. Name the one first that the daemon reads first; see the notes.
     type: list
     elements: dict
     default: []
@@ -145,8 +145,9 @@ attributes:
     platforms: linux
 notes:
   - In a container whose image already holds O(dest), the kernel refuses to exchange it (overlayfs, lower layer). Then,
-    once, the directory is removed and the new one renamed into its place; a run killed in between is finished by the
-    next.
+    once, the directory is removed and the new one renamed into its place. The first of O(files) is removed first, so that
+    a daemon that starts in between finds no configuration rather than half of one; a run killed there is finished by
+    the next.
 seealso:
   - module: ansible.builtin.template
 """

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from dialogue.clients import forget_clients
 from dialogue.lab import Lab, Server, load
 
 _LAB = pytest.StashKey[Lab]()
@@ -67,9 +68,4 @@ def forget_the_client(request: pytest.FixtureRequest) -> None:
     if request.module.__name__ in ("test_postfix", "test_dovecot", "test_sasl"):
         return
     with ThreadPoolExecutor() as pool:
-        list(pool.map(reset_limits, request.getfixturevalue("servers")))
-
-
-def reset_limits(server: Server) -> None:
-    """End Postfix's anvil(8), which holds all the counters; master(8) starts another when it is next needed."""
-    server.shell("for pid in $(pgrep -x anvil -u postfix); do kill $pid; done")
+        list(pool.map(forget_clients, request.getfixturevalue("servers")))

@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import reset_limits
-from dialogue.clients import FRIEND, send_in, stranger, verdict
+from dialogue.clients import FRIEND, forget_clients, send_in, stranger, verdict
 from dialogue.imap import Mailbox
 from dialogue.lab import Server, wait_for
 from dialogue.message import new_token, plain
@@ -22,9 +21,9 @@ from dialogue.smtp import Smtp, elapsed
 @pytest.fixture
 def clean_slate(server: Server) -> Iterator[None]:
     """The counters of this client start, and are left, at zero."""
-    reset_limits(server)
+    forget_clients(server)
     yield
-    reset_limits(server)
+    forget_clients(server)
 
 
 @pytest.mark.usefixtures("clean_slate")

@@ -191,7 +191,8 @@ def queue_full(server: Server) -> FullQueue:
     server.wait_until("an empty queue", 'test -z "$(postqueue -j)"', timeout=60)
     server.shell(
         f"systemctl stop postfix; rm -rf /root/queue; cp -a {queue} /root/queue; "
-        f"mount -t tmpfs -o size=40m,mode=0755 small-queue {queue}; cp -a /root/queue/. {queue}/; systemctl start postfix"
+        f"mount -t tmpfs -o size=40m,mode=0755 small-queue {queue}; cp -a /root/queue/. {queue}/; "
+        "systemctl start postfix"
     )
     try:
         server.wait_until("port 25", "ss -Hltn 'sport = :25' | grep -q .")

@@ -175,6 +175,36 @@ def test_user_cannot_smuggle_through_us(server: Server, lab: Lab, end: bytes) ->
         assert not re.search(rb"(?<!\r)\n\.\r?\n|\r\.\r", stored.replace(b"\n", b"\r\n"))
 
 
+# From field of a message submitted by alice.
+AUTHORS = {
+    "own address": ("Alice <alice@{own}>", True),
+    "own alias": ('"Alice, Sales" <sales@{own}>', True),
+    "own address with a tag": ("alice+lists@{own}", True),
+    "second domain": ("alice@{second}", True),
+    "upper case": ("ALICE@{OWN}", True),
+    "another user": ("Bob <bob@{own}>", False),
+    "foreign": ("Boss <boss@world.example>", False),
+    "foreign behind an own name": ('"alice@{own}" <boss@world.example>', False),
+    "own and foreign": ("alice@{own}, boss@world.example", False),
+}
+
+
+@pytest.mark.parametrize("case", AUTHORS)
+def test_author_that_readers_see_must_be_own(server: Server, case: str) -> None:
+    """The envelope is alice's in all of these; readers see the From field."""
+    pattern, own = AUTHORS[case]
+    author = pattern.format(own=server.domain, OWN=server.domain.upper(), second=server.second_domain)
+    token, alice = new_token(), server.account("alice")
+    message = plain(token, alice.address, FRIEND).replace(
+        f"From: <{alice.address}>".encode(), b"From: %b" % author.encode()
+    )
+    with submitter(server, alice) as client:
+        reply = client.transaction(alice.address, server.address_of("bob"), message)
+    assert reply.code == 250 if own else reply.rejected, reply
+    if own:
+        arrived(server, "bob", token)
+
+
 def test_size_limit_holds_for_users(server: Server) -> None:
     alice = server.account("alice")
     with submitter(server, alice) as client:

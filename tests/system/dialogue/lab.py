@@ -121,11 +121,10 @@ def load(name: str) -> Lab:
         Account(entry["address"], entry["password"], tuple(entry["aliases"]), entry.get("quota"))
         for entry in facts["accounts"]
     ]
-    hosts = {entry["kind"]: entry for entry in facts["hosts"]}
     for entry in facts["hosts"]:
-        entry["container"] = hostvars.get(entry["name"], {}).get("ansible_host", "")
+        entry["inventory"] = hostvars.get(entry["name"], {})
     servers = [_server(name, entry, accounts) for entry in facts["hosts"] if entry["kind"] == "server"]
-    world = Host(**_host(name, hosts["world"]))
+    (world,) = [Host(**_host(name, entry)) for entry in facts["hosts"] if entry["kind"] == "world"]
     return Lab(name, facts["dns"], tuple(facts["mynetworks"]), world, tuple(servers))
 
 
@@ -138,15 +137,12 @@ def _ask(name: str, question: str) -> Any:
 
 
 def _host(lab: str, entry: dict[str, Any]) -> dict[str, Any]:
-    keys = ("name", "hostname", "address", "address6", "release", "ports", "container")
-    return {"lab": lab, **{key: entry[key] for key in keys}}
+    keys = ("name", "hostname", "address", "address6", "release", "ports")
+    return {"lab": lab, "container": entry["inventory"].get("ansible_host", ""), **{key: entry[key] for key in keys}}
 
 
 def _server(lab: str, entry: dict[str, Any], accounts: list[Account]) -> Server:
-    """The first domain is the one the host is named in; alice's alias at the other one tells the second."""
-    domain = entry["hostname"].partition(".")[2]
-    alice = next(account for account in accounts if account.address == f"alice@{domain}")
-    second = next(alias.partition("@")[2] for alias in alice.aliases if alias.startswith("alice@"))
+    domain, second = entry["inventory"]["mail_domains"][:2]
     own = {a.address.partition("@")[0]: a for a in accounts if a.address.partition("@")[2] in (domain, second)}
     return Server(**_host(lab, entry), domain=domain, second_domain=second, accounts=own)
 

@@ -106,7 +106,7 @@ def _look(server: Server, owner: str, ledger: Ledger) -> Counter[str]:
     try:
         with Mailbox(server, owner) as mailbox:
             return mailbox.subjects(ledger.token)
-    except Exception as error:  # noqa: BLE001 - imaplib's own errors, and those of a server that is coming back
+    except Exception as error:
         note(f"[{server.name}] IMAP: {error}")
         return Counter()
 

@@ -60,5 +60,5 @@ class Everywhere(Generic[T]):
         _local.transcript = self._transcripts[server]
         try:
             self._results[server].set_result(self._work(server))
-        except BaseException as error:  # noqa: BLE001 - handed to the test, which raises it
+        except BaseException as error:
             self._results[server].set_exception(error)

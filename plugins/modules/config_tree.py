@@ -145,9 +145,9 @@ attributes:
     platforms: linux
 notes:
   - In a container whose image already holds O(dest), the kernel refuses to exchange it (overlayfs, lower layer). Then,
-    once, the directory is removed and the new one renamed into its place. The first of O(files) is removed first, so that
-    a daemon that starts in between finds no configuration rather than half of one; a run killed there is finished by
-    the next.
+    once, the directory is removed and the new one renamed into its place. The first of O(files) is removed first, so
+    that a daemon that starts in between finds no configuration rather than half of one; a run killed there is finished
+    by the next.
 seealso:
   - module: ansible.builtin.template
 """

@@ -75,7 +75,7 @@ def test_killed_masters_are_back_within_seconds(server: Server, servers: list[Se
 _KILL_SOMETHING = f"""
 end=$((SECONDS + {CHAOS_SECONDS})); kills=0
 while [ $SECONDS -lt $end ]; do
-    pid=$(ps -eo pid=,cgroup= | awk '/postfix|dovecot/ {{print $1}}' | shuf -n 1)
+    pid=$(ps -eo pid=,cgroup= | awk '/postfix|dovecot|header-guard/ {{print $1}}' | shuf -n 1)
     [ -z "$pid" ] || {{ kill -9 $pid 2>/dev/null && kills=$((kills + 1)); }}
     sleep 0.8
 done

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import socket
 import time
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from dialogue.imap import Mailbox
 from dialogue.lab import Server, wait_for
 from dialogue.message import new_token, plain
 from dialogue.notes import Everywhere
-from dialogue.smtp import Smtp, elapsed
+from dialogue.smtp import Smtp, elapsed, tls_context
 
 
 @pytest.fixture
@@ -75,6 +76,30 @@ def test_imap_sessions_of_one_user_are_limited(server: Server) -> None:
         assert 4 <= opened < 120
         with Mailbox(server, "bob") as other:
             assert other.select()
+
+
+# Before login: literals and parentheses without an end, which older servers kept in memory.
+IMAP_JUNK = {
+    "parentheses": b"a NOOP " + b"(" * 300_000 + b"\r\n",
+    "long_id": b'a ID ("name" "' + b"x" * 300_000 + b'")\r\n',
+    "literal": b"a LOGIN {4294967295}\r\n",
+    "endless_line": b"x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("junk", IMAP_JUNK)
+def test_imap_junk_before_login_is_cut_off(server: Server, junk: str) -> None:
+    raw = socket.create_connection((server.address, server.ports["imaps"]), timeout=20)
+    with tls_context().wrap_socket(raw) as client:
+        assert client.recv(4096).startswith(b"* OK")
+        with contextlib.suppress(OSError):
+            client.sendall(IMAP_JUNK[junk])
+        answer = b""
+        with contextlib.suppress(OSError):
+            answer = client.recv(4096)
+    assert not answer or b"BAD" in answer or b"NO " in answer or b"BYE" in answer, answer
+    with Mailbox(server, "bob") as mailbox:
+        assert mailbox.select()
 
 
 @pytest.fixture

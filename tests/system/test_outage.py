@@ -119,6 +119,24 @@ def test_hanging_authentication_is_a_temporary_failure(server: Server, servers: 
 
 
 @Everywhere
+def filter_down(server: Server) -> tuple[Reply, Reply]:
+    """The milter that judges headers is down, and up again."""
+    alice = server.address_of("alice")
+    replies = []
+    with stopped(server, "header-guard.service"), stranger(server) as client:
+        replies.append(client.transaction(FRIEND, alice, plain(new_token(), FRIEND, alice)))
+    with stranger(server) as client:
+        replies.append(client.transaction(FRIEND, alice, plain(new_token(), FRIEND, alice)))
+    return replies[0], replies[1]
+
+
+def test_mail_is_not_let_past_a_filter_that_is_down(server: Server, servers: list[Server]) -> None:
+    during, after = filter_down(server, servers)
+    assert 400 <= during.code <= 499, during
+    assert after.code == 250, after
+
+
+@Everywhere
 def resolver_dead(server: Server) -> dict[str, Reply]:
     """No DNS server can be reached: mail from outside, mail of a user; what was taken is delivered afterwards."""
     alice, tokens = server.account("alice"), {"in": new_token(), "out": new_token()}

@@ -35,7 +35,11 @@ def default_cell(option: Mapping[str, Any]) -> str:
     if "default" not in option:
         return ""
     default = option["default"]
-    shown = default if isinstance(default, str) and default else yaml.safe_dump(default, default_flow_style=True, width=10_000)
+    shown = (
+        default
+        if isinstance(default, str) and default
+        else yaml.safe_dump(default, default_flow_style=True, width=10_000)
+    )
     shown = " ".join(shown.replace("\n...\n", "").split())
     return "`" + (shown if len(shown) <= 80 else "see defaults/main/").replace("|", r"\|") + "`"
 

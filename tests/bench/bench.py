@@ -99,7 +99,13 @@ def main() -> int:
     many = sorted(converge(*ten)[0] for _ in range(REPEATS))[REPEATS // 2]
 
     result = {
-        "seconds": {"cold": cold, "cold_floor": floor, "second": second, "second_floor": ping, f"second_{len(ten)}_hosts": many},
+        "seconds": {
+            "cold": cold,
+            "cold_floor": floor,
+            "second": second,
+            "second_floor": ping,
+            f"second_{len(ten)}_hosts": many,
+        },
         "ratios": {"cold": cold / floor, "second": second / ping, f"{len(ten)}_hosts": many / second},
         "tasks": tasks_by_role(report),
         "changed_by_second_run": changed(second_runs[0][1]),
@@ -114,8 +120,16 @@ def main() -> int:
 def table(result: dict[str, Any], count: int) -> None:
     seconds, ratios = result["seconds"], result["ratios"]
     rows = [
-        ("cold run of site.yml", seconds["cold"], f"{ratios['cold']:.2f} x apt-get install and start ({seconds['cold_floor']:.1f} s)"),
-        ("second run", seconds["second"], f"{ratios['second']:.1f} x ansible -m ping ({seconds['second_floor']:.1f} s)"),
+        (
+            "cold run of site.yml",
+            seconds["cold"],
+            f"{ratios['cold']:.2f} x apt-get install and start ({seconds['cold_floor']:.1f} s)",
+        ),
+        (
+            "second run",
+            seconds["second"],
+            f"{ratios['second']:.1f} x ansible -m ping ({seconds['second_floor']:.1f} s)",
+        ),
         (f"second run, {count} hosts", seconds[f"second_{count}_hosts"], f"{ratios[f'{count}_hosts']:.1f} x one host"),
     ]
     print(f"{'':24}{'seconds':>8}")

@@ -53,7 +53,9 @@ class Role:
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
-        specs: dict[str, dict[str, Any]] = load(self.path / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        specs: dict[str, dict[str, Any]] = load(self.path / "meta/argument_specs.yml")["argument_specs"]["main"][
+            "options"
+        ]
         return specs
 
     @property

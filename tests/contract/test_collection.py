@@ -13,7 +13,9 @@ PLUGINS = sorted(path for path in ROOT.glob("plugins/*/*.py") if not path.name.s
 
 
 def test_tables_of_variables_are_what_the_specs_say() -> None:
-    run = subprocess.run([sys.executable, ROOT / "docs/reference.py", "--check"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, ROOT / "docs/reference.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -42,7 +44,7 @@ def test_every_platform_is_a_host_of_the_laboratory() -> None:
     (mail,) = [role for role in ROLES if role.name == "mail"]
     supported = {key for key, row in mail.vars["__mail_platforms"].items() if row.get("supported")}
     labs = load(ROOT / "tests/lab/labs.yml")
-    releases = {str(host["release"]) for host in labs["labs"]["default"]["servers"]}
+    releases = {str(host["release"]) for host in labs["labs"]["default"]["servers"].values()}
     assert supported == {f"Debian-{release}" for release in releases}
 
 

@@ -12,7 +12,13 @@ each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 each_feature = pytest.mark.parametrize("role", FEATURES, ids=lambda role: role.name)
 
 MAX_TASK_LINES = 60
-FREE_MODULES = {"ansible.builtin.set_fact", "set_fact", "ansible.builtin.shell", "shell", "ansible.builtin.include_vars"}
+FREE_MODULES = {
+    "ansible.builtin.set_fact",
+    "set_fact",
+    "ansible.builtin.shell",
+    "shell",
+    "ansible.builtin.include_vars",
+}
 
 
 @each_role
@@ -43,14 +49,18 @@ def _options(options: dict[str, dict[str, Any]], path: str = "") -> list[tuple[s
 
 @each_role
 def test_every_option_says_what_it_is(role: Role) -> None:
-    silent = [name for name, option in _options(role.options) if not option.get("description") or not option.get("type")]
+    silent = [
+        name for name, option in _options(role.options) if not option.get("description") or not option.get("type")
+    ]
     assert silent == []
 
 
 @each_role
 def test_secrets_are_marked(role: Role) -> None:
     options = _options(role.options)
-    unmarked = [name for name, option in options if re.search(r"(password|secret|salt)\w*$", name) and "no_log" not in option]
+    unmarked = [
+        name for name, option in options if re.search(r"(password|secret|salt)\w*$", name) and "no_log" not in option
+    ]
     assert unmarked == []
 
 
@@ -60,7 +70,9 @@ def test_a_feature_role_names_no_other_feature_role(role: Role) -> None:
     mine = re.escape(role.name)
     strangers = [
         f"{path.relative_to(ROOT)}:{number}: {match.group(0)}"
-        for path in role.files("defaults/**/*.yml", "vars/**/*.yml", "tasks/**/*.yml", "templates/**/*", "handlers/**/*.yml")
+        for path in role.files(
+            "defaults/**/*.yml", "vars/**/*.yml", "tasks/**/*.yml", "templates/**/*", "handlers/**/*.yml"
+        )
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         # a variable of another role; "<mine>_<other>" is what this role publishes to the other one
         for match in re.finditer(rf"(?<![\w.])(?!{mine}_)(?:__)?(?:{'|'.join(others)})_\w+", line)
@@ -109,7 +121,9 @@ def test_every_task_carries_the_tag_of_its_role(role: Role) -> None:
 @each_role
 def test_what_a_role_publishes_has_the_form_its_consumer_declares(role: Role) -> None:
     publishes = role.path / "vars/main/publishes.yml"
-    consumers = {consumer.name: consumer.options[f"{consumer.name}_contributions"]["options"] for consumer in _consumers()}
+    consumers = {
+        consumer.name: consumer.options[f"{consumer.name}_contributions"]["options"] for consumer in _consumers()
+    }
     for name, contribution in (load(publishes) if publishes.exists() else {}).items():
         consumer = name.removeprefix(f"{role.name}_")
         assert consumer in consumers, f"{name}: nobody consumes it"

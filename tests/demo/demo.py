@@ -125,7 +125,16 @@ def submit(server: dict[str, Any], account: dict[str, Any], subject: str) -> Non
 
 def refuse_relaying(server: dict[str, Any]) -> None:
     dialogue = swaks(
-        *["--server", server["hostname"], "--from", WORLD_USER, "--to", "victim@elsewhere.example", "--quit-after", "RCPT"]
+        *[
+            "--server",
+            server["hostname"],
+            "--from",
+            WORLD_USER,
+            "--to",
+            "victim@elsewhere.example",
+            "--quit-after",
+            "RCPT",
+        ]
     )
     show(replies(dialogue, "MAIL FROM", "RCPT TO", "554 "))
     if "554 5.7.1" not in dialogue:

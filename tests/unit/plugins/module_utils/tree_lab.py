@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import grp
 import os
 import pwd
@@ -161,6 +162,7 @@ class Lab:
         trace.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
+            gc.disable()  # a collection would copy every page that is shared with the parent
             try:
                 self.run(spec, step=Countdown(at, lambda name: _die(trace, name)))
             finally:

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from programs import load_program
 
-PROGRAM = Path(__file__).parents[3] / "roles/header_guard/files/header-guard"
-
-
-def load() -> ModuleType:
-    loader = SourceFileLoader("header_guard", str(PROGRAM))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    import sys
-
-    sys.modules[loader.name] = module  # dataclasses look their module up
-    loader.exec_module(module)
-    return module
-
-
-guard = load()
+guard = load_program("header_guard/files/header-guard")
 POLICY = guard.Policy(
     unique=frozenset({"from"}),
     senders={"alice@example.org": frozenset({"alice@example.org", "sales@example.org"})},

@@ -1,0 +1,102 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""Run every stage of the tests (or those named as arguments), show what they print, and count.
+
+A stage is a target of the Makefile. In a stage that runs pytest every test counts; any other stage is one test, and so
+is Molecule's scenario beside its system tests. A failing stage does not keep the next from running. What a stage prints
+is kept in tests/output/STAGE.log. The last line is ``N passed, N failed``; the exit status is 1 when anything failed.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "tests" / "output"
+
+# Quick ones first: what is wrong there need not wait for the containers.
+STAGES = ("yamllint", "ansible-lint", "ruff", "mypy", "unit", "contract", "sanity", "images", "molecule", "demo-test")
+PYTEST_STAGES = ("unit", "contract")
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# pytest's closing line: "===== 3 failed, 39 passed, 1 skipped in 2.34s (0:00:02) =====".
+_CLOSING = re.compile(r"(?:^|= |│ )((?:\d+ [a-z]+, )*\d+ [a-z]+) in \d+(?:\.\d+)?s\b")
+_FAILED = ("failed", "error", "errors")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome of one stage: counted tests, and seconds it took."""
+
+    stage: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def run_stage(stage: str) -> Result:
+    """Run ``make STAGE`` with its output on the terminal and in a log file, and count."""
+    print(f"\n##### {stage}\n", flush=True)
+    started = time.monotonic()
+    closing: Counter[str] = Counter()
+    with (OUTPUT / f"{stage}.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            ["make", "--no-print-directory", stage],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            log.write(line)
+            closing += count_closing_line(line)
+    status = process.wait()
+    return judge(stage, status, closing, time.monotonic() - started)
+
+
+def count_closing_line(line: str) -> Counter[str]:
+    """Word -> number of pytest's closing line; empty for any other line."""
+    found = _CLOSING.search(_ANSI.sub("", line))
+    pairs = (part.split() for part in found.group(1).split(", ")) if found else ()
+    return Counter({word: int(number) for number, word in pairs})
+
+
+def judge(stage: str, status: int, closing: Counter[str], seconds: float) -> Result:
+    """What the stage's exit status and pytest's words amount to."""
+    passed = closing["passed"] + closing["xfailed"]
+    failed = sum(closing[word] for word in _FAILED) + closing["xpassed"]
+    if stage in PYTEST_STAGES:
+        # pytest that failed without a failing test (or ran none) is a failure of its own.
+        failed += int((status != 0 or passed == 0) and failed == 0)
+    else:
+        passed, failed = passed + int(status == 0), failed + int(status != 0)
+    return Result(stage, passed, failed, closing["skipped"], seconds)
+
+
+def main(stages: list[str]) -> int:
+    """Run the stages and print the table and the closing line."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    results = [run_stage(stage) for stage in stages or STAGES]
+    print(f"\n{'stage':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for r in results:
+        print(f"{r.stage:14}{r.passed:8}{r.failed:8}{r.skipped:9}{r.seconds:9.1f}")
+    failed = sum(r.failed for r in results)
+    print(f"{'all':14}{'':25}{sum(r.seconds for r in results):9.1f}")
+    print(f"{sum(r.passed for r in results)} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
             content = item.get("content") if isinstance(item, Mapping) else None
             if isinstance(content, (Mapping, list, tuple, bool)):
                 # Jinja made data of text that looks like data; writing it back would not give the same bytes.
-                kind = type(content).__name__
+                kind = "dictionary" if isinstance(content, Mapping) else "bool" if isinstance(content, bool) else "list"
                 errors.append(f"files[{index}] ({item.get('path')}): content must be text, it is a {kind}")
         if not errors:
             try:

@@ -222,7 +222,9 @@ def _commands(where: str, items: Iterable[Any], errors: list[str]) -> Iterable[C
         unknown = sorted(str(key) for key in set(item) - {"command", "silent"}) if isinstance(item, Mapping) else []
         problem = f"unknown keys {', '.join(unknown)}" if unknown else ""
         argv: list[str] = []
-        if not isinstance(silent, bool):
+        if problem:
+            pass
+        elif not isinstance(silent, bool):
             problem = "silent must be true or false"
         elif isinstance(command, str):
             try:

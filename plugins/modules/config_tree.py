@@ -101,7 +101,7 @@ options:
       - A command is a string, split like a shell would but run without one, or a list of words, or a dictionary with
         the key C(command) and optionally C(silent). With C(silent) set to V(true), anything written to standard error
         is a failure too, whatever the exit status; postconf(1) for one warns of unknown parameters and exits 0.
-      - V({tree}) stands for the staged tree; in O(apply) and O(probe), for O(dest).
+      - V({tree}) stands for the staged tree; in O(apply) and O(probe), for O(dest). Quote it inside YAML braces.
       - Not run in check mode, which writes nothing and so stages nothing.
     type: list
     elements: raw
@@ -164,7 +164,7 @@ EXAMPLES = r"""
       - {source: virtual_alias, type: lmdb}
     check:
       - postfix -c {tree} check
-      - {command: postconf -c {tree}, silent: true}
+      - {command: "postconf -c {tree}", silent: true}
     apply:
       - systemctl reload-or-restart postfix
     probe:
@@ -227,11 +227,11 @@ stderr:
   type: str
 """
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.postern.mail.plugins.module_utils._tree import Tree, TreeFailure  # noqa: E402
-from ansible_collections.postern.mail.plugins.module_utils._tree_input import (  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postern.mail.plugins.module_utils._tree import Tree, TreeFailure
+from ansible_collections.postern.mail.plugins.module_utils._tree_input import (
     ARGUMENT_SPEC,
     InputErrors,
     parse,

@@ -52,6 +52,11 @@ def without_extension(address: str, delimiter: str) -> str:
     return f"{local[: min(cuts)]}@{domain}" if cuts else address
 
 
+def is_delimiter(text: str) -> bool:
+    """Whether each character may begin an extension; none does in an empty text."""
+    return text.isascii() and not re.search(r"[A-Za-z0-9@\s\"%!/|\\<>,]", text)
+
+
 def a_label(domain: str) -> str:
     """The ASCII form (``xn--``) of an internationalised domain, or an empty string where it is not certain."""
     try:

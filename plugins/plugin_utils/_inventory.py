@@ -18,6 +18,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
     canonical_domain,
     domain_of,
     domain_problem,
+    is_delimiter,
 )
 
 
@@ -76,7 +77,8 @@ class Inventory:
 
     @property
     def delimiter(self) -> str:
-        return self.text("mail_recipient_delimiter")
+        text = self.text("mail_recipient_delimiter")
+        return text if is_delimiter(text) else ""
 
     @property
     def hostname(self) -> str:
@@ -86,6 +88,26 @@ class Inventory:
     @functools.cached_property
     def features(self) -> set[str]:
         return {name for _, name in self.texts("mail_features")}
+
+    @functools.cached_property
+    def domains_known(self) -> bool:
+        """Whether mail_domains is all there; with one of them unknown nothing can be said to be elsewhere."""
+        domains = self.values.get("mail_domains")
+        return isinstance(domains, list) and bool(domains) and all(isinstance(item, str) for item in domains)
+
+    @functools.cached_property
+    def addresses_known(self) -> bool:
+        """Whether all addresses of this server are text; with one unknown nobody can be said not to exist."""
+        users, aliases = self.values.get("mail_users"), self.values.get("mail_aliases")
+        if not isinstance(users, list) or not isinstance(aliases, list) or "mail_postmaster" not in self.values:
+            return False
+        entries = [*users, *aliases]
+        if not all(isinstance(entry, Mapping) and isinstance(entry.get("address"), str) for entry in entries):
+            return False
+        lists = [entry.get(key) for entry in entries for key in ("aliases", "to")]
+        return self.domains_known and all(
+            each is None or (isinstance(each, list) and all(isinstance(item, str) for item in each)) for each in lists
+        )
 
     def is_ours(self, address: str) -> bool:
         return domain_of(address) in self.domains
@@ -116,12 +138,11 @@ class Inventory:
     @functools.cached_property
     def mailboxes(self) -> dict[str, Mapping[str, Any]]:
         """Users by canonical address."""
-        users = self.dicts("mail_users")
-        return {
-            canonical_address(user["address"]): user
-            for _, user in reversed(users)
-            if isinstance(user.get("address"), str) and not address_problem(user["address"])
-        }
+        users: dict[str, Mapping[str, Any]] = {}
+        for _, user in self.dicts("mail_users"):
+            if isinstance(user.get("address"), str) and not address_problem(user["address"]):
+                users.setdefault(canonical_address(user["address"]), user)
+        return users
 
     @functools.cached_property
     def alias_table(self) -> dict[str, list[str]]:

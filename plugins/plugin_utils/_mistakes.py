@@ -51,8 +51,9 @@ class Mistake:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """The value as it is printed: text in quotes, long values shortened."""
+    """The value as it is printed: text in quotes, long values shortened, nothing that a terminal would obey."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -23,8 +23,6 @@ LANES = 1
 HASH_BYTES = 32
 SALT_BYTES = 16
 
-# Schemes of Dovecot 2.3 and 2.4 that are made to be slow (https://doc.dovecot.org/main/core/config/auth/schemes.html).
-STRONG_SCHEMES = ("ARGON2ID", "ARGON2I", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT")
 # What crypt(3) and other tools print, and the scheme it is.
 _CRYPT_PREFIXES = {
     "$argon2id$": "ARGON2ID",
@@ -34,12 +32,15 @@ _CRYPT_PREFIXES = {
     "$2a$": "BLF-CRYPT",
     "$6$": "SHA512-CRYPT",
     "$5$": "SHA256-CRYPT",
+    "$y$": "CRYPT",  # yescrypt, what Debian's mkpasswd makes; crypt(3) of every supported release knows it
 }
+# Schemes of Dovecot 2.3 and 2.4 that are made to be slow (https://doc.dovecot.org/main/core/config/auth/schemes.html).
 _FORMATS = {
     "ARGON2ID": r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+",
     "ARGON2I": r"\$argon2i\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+",
     "BLF-CRYPT": r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}",
     "SHA512-CRYPT": r"\$6\$(rounds=\d+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}",
+    "CRYPT": r"\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}",
     "SHA256-CRYPT": r"\$5\$(rounds=\d+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}",
 }
 
@@ -153,10 +154,10 @@ def hash_problem(password_hash: str) -> str:
     if not match:
         return "it is not a password hash"
     scheme = match[1].upper()
-    if scheme == "CRYPT":
+    if scheme == "CRYPT" and not match[2].startswith("$y$"):
         crypt = with_scheme(match[2])
         return hash_problem(crypt) if crypt != match[2] else "the scheme {CRYPT} hides a weak hash"
-    if scheme not in STRONG_SCHEMES:
+    if scheme not in _FORMATS:
         return f"the scheme {{{scheme}}} is too weak or unknown: whoever reads it soon has the password"
     if not re.fullmatch(_FORMATS[scheme], match[2]):
         return f"after {{{scheme}}} there is no complete hash of that scheme"

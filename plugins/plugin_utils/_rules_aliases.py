@@ -41,7 +41,7 @@ def addresses(inventory: Inventory) -> Iterator[Mistake]:
         problem = problem or own_address_problem(address)
         if problem:
             yield Mistake("address", _ALIASES, problem.reason, problem.fix, at, shown(address))
-        elif inventory.domains and not inventory.is_ours(address):
+        elif inventory.domains_known and not inventory.is_ours(address):
             problem = not_ours(inventory, canonical_address(address))
             yield Mistake("alias-domain", _ALIASES, problem.reason, problem.fix, at, shown(address))
 
@@ -70,7 +70,7 @@ def _target(inventory: Inventory, alias: Mapping[str, Any], target: str, at: str
     if problem:
         fix = _complete(inventory, alias, target) or problem.fix
         yield Mistake("address", _ALIASES, problem.reason, fix, at, shown(target))
-    elif inventory.domains and not inventory.is_ours(target) and not _is_external(alias):
+    elif inventory.domains_known and not inventory.is_ours(target) and not _is_external(alias):
         address = canonical_address(target)
         guess = _similar(address, inventory.mailboxes)
         fix = f"Write: {guess}   (did you mean that?), or add" if guess else "Add"
@@ -114,6 +114,8 @@ def _similar(address: str, known: Iterable[str]) -> str:
 def nobody(inventory: Inventory) -> Iterator[Mistake]:
     """A message to such an alias would be accepted and then bounced to a sender who may be forged (backscatter)."""
     known = {*inventory.mailboxes, *inventory.alias_table}
+    if not inventory.addresses_known:
+        return
     for index, alias in inventory.dicts(_ALIASES):
         for position, target in enumerate(texts_in(alias.get("to"))):
             if address_problem(target) or not inventory.is_ours(target):
@@ -188,6 +190,7 @@ def postmaster(inventory: Inventory) -> Iterator[Mistake]:
     text = inventory.text(_POSTMASTER)
     if text:
         yield from _postmaster_address(inventory, text)
+    if text or not inventory.addresses_known:
         return
     missing = [
         f"{name}@{domain}"
@@ -212,7 +215,9 @@ def _postmaster_address(inventory: Inventory, text: str) -> Iterator[Mistake]:
         return
     address = canonical_address(text)
     generated = address.partition("@")[0] in REQUIRED_NAMES and inventory.alias_table.get(address) == [address]
-    if inventory.is_ours(address) and (generated or not _is_known(inventory, address)):
+    if not inventory.addresses_known or not inventory.is_ours(address):
+        return
+    if generated or not _is_known(inventory, address):
         guess = _similar(address, {*inventory.mailboxes, *inventory.alias_table} - {address})
         fix = f"Write: {guess}   (did you mean that?), or add" if guess else "Add"
         reason = "there is no such user or alias here"

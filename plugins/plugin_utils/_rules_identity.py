@@ -14,6 +14,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
     canonical_domain,
     domain_problem,
     hostname_problem,
+    is_delimiter,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, did_you_mean, listed, shown
@@ -30,7 +31,7 @@ _NEEDS = {
 }
 # RFC 5321 section 4.5.3.1.7: every server accepts messages of 64 KiB.
 _SMALLEST_LIMIT = 64 * 1024
-_SMALLEST_QUOTA = 1024**2
+SMALLEST_QUOTA = 1024**2
 
 
 def hostname(inventory: Inventory) -> Iterator[Mistake]:
@@ -172,7 +173,7 @@ def certificate(inventory: Inventory) -> Iterator[Mistake]:
 
 def delimiter(inventory: Inventory) -> Iterator[Mistake]:
     text = inventory.text("mail_recipient_delimiter")
-    if re.search(r"[A-Za-z0-9@\s\"%!/|\\<>,]", text) or not text.isascii():
+    if not is_delimiter(text):
         reason = "it must be punctuation that may stand in an address"
         fix = 'Write: mail_recipient_delimiter: "+"   ("" switches extensions off)'
         yield Mistake("delimiter", "mail_recipient_delimiter", reason, fix, value=shown(text))
@@ -180,14 +181,13 @@ def delimiter(inventory: Inventory) -> Iterator[Mistake]:
 
 def sizes(inventory: Inventory) -> Iterator[Mistake]:
     limit = _size(inventory.values.get("mail_message_size_limit"))
-    for variable, smallest in (("mail_message_size_limit", _SMALLEST_LIMIT), ("mail_quota", _SMALLEST_QUOTA)):
-        if variable in inventory.values:
-            yield from size_mistakes(inventory.values[variable], variable, "", smallest)
+    for variable, smallest in (("mail_message_size_limit", _SMALLEST_LIMIT), ("mail_quota", SMALLEST_QUOTA)):
+        yield from size_mistakes(inventory.values.get(variable), variable, "", smallest)
     if limit == 0:
         reason = "without a limit one message can fill the disk"
         yield Mistake("size", "mail_message_size_limit", reason, "Write for example: 50M", value="0")
     quota = _size(inventory.values.get("mail_quota"))
-    if quota and limit and quota < limit:
+    if quota and limit and SMALLEST_QUOTA <= quota < limit:
         yield quota_below_limit("mail_quota", "", quota, limit)
 
 
@@ -201,7 +201,7 @@ def _size(value: Any) -> int | None:
 
 def size_mistakes(value: Any, variable: str, element: str, smallest: int) -> Iterator[Mistake]:
     """Mistakes of one size: its syntax, and a number that was surely not meant as bytes."""
-    if value is None or not isinstance(value, str | int):
+    if not isinstance(value, str | int | float):
         return
     try:
         size = parse_size(value)
@@ -211,9 +211,8 @@ def size_mistakes(value: Any, variable: str, element: str, smallest: int) -> Ite
     if 0 < size < smallest:
         unit = "" if str(value)[-1:].isalpha() else f"; {value} means {value} bytes"
         reason = f"it is below {format_size(smallest)}, too little for mail{unit}"
-        yield Mistake(
-            "size", variable, reason, f"Write for example: {str(value).rstrip('kKbB')}M", element, shown(value)
-        )
+        example = f"Write for example: {str(value).rstrip('kK')}M"
+        yield Mistake("size", variable, reason, example, element, shown(value))
 
 
 def quota_below_limit(variable: str, element: str, quota: int, limit: int) -> Mistake:

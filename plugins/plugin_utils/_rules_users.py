@@ -21,7 +21,11 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Entry, Inventory, texts_in
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest, shown
 from ansible_collections.postern.mail.plugins.plugin_utils._passwords import MISSING_LIBRARY, can_hash, hash_problem
-from ansible_collections.postern.mail.plugins.plugin_utils._rules_identity import quota_below_limit, size_mistakes
+from ansible_collections.postern.mail.plugins.plugin_utils._rules_identity import (
+    SMALLEST_QUOTA,
+    quota_below_limit,
+    size_mistakes,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._sizes import parse_size
 
 # NIST SP 800-63B: eight characters at least.
@@ -48,7 +52,7 @@ def addresses(inventory: Inventory) -> Iterator[Mistake]:
         problem = problem or mailbox_problem(address, inventory.delimiter)
         if problem:
             yield Mistake("address", _USERS, problem.reason, problem.fix, at, shown(address))
-        elif inventory.domains and not inventory.is_ours(address):
+        elif inventory.domains_known and not inventory.is_ours(address):
             problem = not_ours(inventory, address)
             yield Mistake("user-domain", _USERS, problem.reason, problem.fix, at, shown(address))
         if not address_problem(address):
@@ -66,7 +70,7 @@ def _user_aliases(inventory: Inventory, index: int, user: Mapping[str, Any], add
         problem = address_problem(full) or own_address_problem(full)
         if problem:
             yield Mistake("address", _USERS, problem.reason, problem.fix, at, shown(alias))
-        elif "@" in alias and inventory.domains and not inventory.is_ours(full):
+        elif "@" in alias and inventory.domains_known and not inventory.is_ours(full):
             problem = not_ours(inventory, full)
             yield Mistake("user-domain", _USERS, problem.reason, problem.fix, at, shown(alias))
 
@@ -160,7 +164,7 @@ def quotas(inventory: Inventory) -> Iterator[Mistake]:
     for index, user in inventory.dicts(_USERS):
         quota = user.get("quota")
         at = f"[{index}].quota"
-        mistakes = list(size_mistakes(quota, _USERS, at, 1024**2))
+        mistakes = list(size_mistakes(quota, _USERS, at, SMALLEST_QUOTA))
         yield from mistakes
         if (
             not mistakes

@@ -13,7 +13,7 @@ _SIZE = re.compile(r"(\d+)([KMGT]?)", re.ASCII | re.IGNORECASE)
 _NEARLY = re.compile(r"(\d+)(?:[.,]\d+)?\s*([KMGT]?)(?:i?B|bytes?)?", re.ASCII | re.IGNORECASE)
 
 
-def parse_size(text: str | int) -> int:
+def parse_size(text: str | int | float) -> int:
     """Bytes of ``2G``, ``500M`` or a plain number of bytes; units are powers of 1024, as Dovecot's.
 
     :raises ValueError: not a size; the message says what to write

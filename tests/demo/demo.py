@@ -89,6 +89,11 @@ def fetch_in_world(subject: str) -> str | None:
     return in_world("cat", found[-1]).stdout if found else None
 
 
+def hotel_address(world: str) -> str:
+    """The address of world that has no name in the DNS."""
+    return world.rpartition(".")[0] + ".66"
+
+
 def head(message: str) -> str:
     return message.split("\n\n", 1)[0]
 
@@ -106,8 +111,9 @@ def receive(server: dict[str, Any], account: dict[str, Any], subject: str) -> No
     show(f"From: {message['from']}\nTo: {message['to']}\nSubject: {message['subject']}\n{message.get_content()}")
 
 
-def submit(server: dict[str, Any], account: dict[str, Any], subject: str) -> None:
+def submit(server: dict[str, Any], hotel: str, account: dict[str, Any], subject: str) -> None:
     dialogue = swaks(
+        *["--local-interface", hotel],
         *["--server", server["hostname"], "--port", "587", "--tls", "--auth", "PLAIN", "--auth-hide-password"],
         *["--auth-user", account["address"], "--auth-password", account["password"], "--helo", "laptop.hotel.invalid"],
         *["--from", account["address"], "--to", WORLD_USER],
@@ -174,7 +180,7 @@ def main() -> int:
         title(3, f"A stranger writes to {account['address']}")
         receive(server, account, f"Good morning {token}")
         title(4, "Alice answers from a hotel: no reverse DNS, a silly HELO, but her password")
-        submit(server, account, f"Re: Good morning {token}")
+        submit(server, hotel_address(facts["dns"]), account, f"Re: Good morning {token}")
         title(5, "A stranger tries to relay")
         refuse_relaying(server)
     except DemoError as error:

@@ -352,21 +352,22 @@ class Tree:
     def _apply_former(self) -> str:
         self._work.stand(Standing(UNAPPLIED))
         self._work.sweep()
-        for command in self._spec.apply:
+        commands = self._spec.restore or self._spec.apply
+        for command in commands:
             self._step("rollback.apply")
             try:
-                self._run("apply", command, self._dest, "/")
+                self._run("restore" if self._spec.restore else "apply", command, self._dest, "/")
             except TreeFailure as failure:
                 told = f"to apply it failed too ({failure.message}); the next run tries again"
                 return f"The former configuration is back, but {told}"
         self._work.forget()
-        return "The former configuration is back" + (" and applied" if self._spec.apply else "")
+        return "The former configuration is back" + (" and applied" if commands else "")
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
     def _require_programs(self) -> None:
         """Refuse before anything is touched when a program is missing (a tree may bring a program of its own)."""
-        argvs = [command.argv for command in (*self._spec.check, *self._spec.apply, *self._spec.probe)]
+        argvs = [command.argv for command in self._spec.commands]
         argvs += [(change.wanted.command,) for change in self._plan.changes if isinstance(change.wanted, MapSpec)]
         names = {argv[0] for argv in argvs if "{tree}" not in argv[0]}
         missing = sorted(name for name in names if find(name, self._environment) is None)
@@ -385,7 +386,9 @@ class Tree:
             mask = self._masker()
             command_line, out, err = mask(outcome.command), mask(outcome.stdout), mask(outcome.stderr)
             outcome = replace(outcome, command=command_line, stdout=out, stderr=err)
-            said = "\n".join(text.strip() for text in (outcome.stderr, outcome.stdout) if text.strip()) or "(no output)"
+            # With exit status 0 the output proper is not what is wrong (postconf prints a thousand lines of it).
+            streams = (outcome.stderr, outcome.stdout) if outcome.rc else (outcome.stderr,)
+            said = "\n".join(text.strip() for text in streams if text.strip()) or "(no output)"
             raise TreeFailure(f"{stage} failed: `{outcome.command}` {outcome.problem}: {said}", stage, outcome)
 
     def _probe(self, command: Command) -> None:

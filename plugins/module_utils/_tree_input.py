@@ -44,6 +44,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "absent": {"type": "list", "elements": "str", "default": []},
     "check": {"type": "list", "elements": "raw", "default": []},
     "apply": {"type": "list", "elements": "raw", "default": []},
+    "restore": {"type": "list", "elements": "raw", "default": []},
     "probe": {"type": "list", "elements": "raw", "default": []},
     "directory_mode": {"type": "str", "default": "0755"},
     "command_timeout": {"type": "int", "default": 120},
@@ -110,11 +111,17 @@ class TreeSpec:
     absent: tuple[str, ...] = ()
     check: tuple[Command, ...] = ()
     apply: tuple[Command, ...] = ()
+    restore: tuple[Command, ...] = ()
     probe: tuple[Command, ...] = ()
     directory_mode: int = 0o755
     command_timeout: int = 120
     probe_timeout: int = 15
     lock_timeout: int = 60
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Every command of the task."""
+        return self.check + self.apply + self.restore + self.probe
 
 
 def parse(params: Mapping[str, Any], *, rendered: bool = True) -> TreeSpec:
@@ -137,6 +144,7 @@ def parse(params: Mapping[str, Any], *, rendered: bool = True) -> TreeSpec:
         ),
         check=tuple(_commands("check", params["check"] or [], errors)),
         apply=tuple(_commands("apply", params["apply"] or [], errors)),
+        restore=tuple(_commands("restore", params["restore"] or [], errors)),
         probe=tuple(_commands("probe", params["probe"] or [], errors)),
         directory_mode=_mode("directory_mode", params["directory_mode"], errors),
         **{key: _seconds(key, params[key], errors) for key in ("command_timeout", "probe_timeout", "lock_timeout")},

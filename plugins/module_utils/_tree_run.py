@@ -19,7 +19,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
 }
-_OUTPUT_LIMIT = 20_000
+_OUTPUT_LIMIT = 4_000  # bytes of each stream, its end; an error must fit on a screen
 _MASK = "********"
 
 
@@ -70,7 +70,7 @@ def run(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            rc, problem = 124, f"did not end within {timeout:g} s and was killed"
+            rc, problem = 124, f"did not end within {timeout:.0f} s and was killed"
         out, err = _read(stdout), _read(stderr)
     finally:
         os.close(stdout)

@@ -14,8 +14,8 @@ description:
   - Renders templates on the controller, compares them with the directory O(dest), and does nothing when none differs.
   - Otherwise it makes a complete copy of O(dest) beside it, changes the copy, compiles tables and runs the O(check)
     commands on it, exchanges both directories in one step of the kernel, runs O(apply) and then O(probe).
-  - When a command fails, the former directory is put back and O(apply) is run again; the error carries the command, its
-    exit status and its output.
+  - When a command fails, the former directory is put back and O(restore) or else O(apply) is run; the error carries the
+    command, its exit status and its output.
   - A run that was killed, at whatever point, leaves either the former or the new directory in place. The next run
     removes its leftovers; when the new directory was in place but not yet proved by O(probe), it applies and probes
     it again, and can still go back.
@@ -101,13 +101,22 @@ options:
       - A command is a string, split like a shell would but run without one, or a list of words, or a dictionary with
         the key C(command) and optionally C(silent). With C(silent) set to V(true), anything written to standard error
         is a failure too, whatever the exit status; postconf(1) for one warns of unknown parameters and exits 0.
-      - V({tree}) stands for the staged tree; in O(apply) and O(probe), for O(dest). Quote it inside YAML braces.
+      - V({tree}) stands for the staged tree; in O(apply), O(restore) and O(probe), for O(dest).
+        Quote it inside YAML braces.
       - Not run in check mode, which writes nothing and so stages nothing.
     type: list
     elements: raw
     default: []
   apply:
     description: Commands that make the daemon use the new configuration, after it is in place.
+    type: list
+    elements: raw
+    default: []
+  restore:
+    description:
+      - Commands that make the daemon use the former configuration after it was put back. Without any, O(apply) is used.
+      - Postfix needs a restart here. Its master(8) holds back a service that could not start, for 60 seconds unless
+        C(service_throttle_time) says otherwise, and a reload does not end that.
     type: list
     elements: raw
     default: []
@@ -167,6 +176,8 @@ EXAMPLES = r"""
       - {command: "postconf -c {tree}", silent: true}
     apply:
       - systemctl reload-or-restart postfix
+    restore:
+      - systemctl restart postfix
     probe:
       - [postmap, -q, postmaster@example.org, "lmdb:{tree}/virtual_alias"]
 

@@ -261,6 +261,16 @@ def test_failing_apply_goes_back(tmp_path: Path, fresh: bool) -> None:
         assert "The former configuration is back and applied" in told.message
 
 
+def test_way_back_may_need_another_command(lab: Lab) -> None:
+    note = Command(("sh", "-c", f"cat {{tree}}/main.cf >{lab.root}/restored"))
+    told = failure(lab, lab.task(file("refuse", "this"), restore=(note,)))
+    assert (lab.root / "restored").read_text() == "old main\n"
+    assert "is back and applied" in told.message
+    told = failure(lab, lab.task(file("refuse", "this"), restore=(Command(("false",)),)))
+    assert "restore failed: `false` ended with exit status 1" in told.message
+    assert lab.live() == lab.old
+
+
 def test_failing_probe_goes_back(lab: Lab) -> None:
     told = failure(lab, lab.task(probe=(Command(("sh", "-c", "echo nobody answers; exit 1")),), probe_timeout=0))
     assert lab.live() == lab.old

@@ -25,7 +25,14 @@ def item(path: str = "main.cf", **changes: Any) -> dict[str, Any]:
 def parsed(*, rendered: bool = True, **changes: Any) -> TreeSpec:
     """Parse a task that is right but for the changes."""
     params: dict[str, Any] = {"dest": "/etc/postfix", "files": [item()], "maps": [], "absent": [], "check": []}
-    params |= {"apply": [], "probe": [], "directory_mode": "0755", "command_timeout": 120, "probe_timeout": 15}
+    params |= {
+        "apply": [],
+        "restore": [],
+        "probe": [],
+        "directory_mode": "0755",
+        "command_timeout": 120,
+        "probe_timeout": 15,
+    }
     return parse(params | {"lock_timeout": 60} | changes, rendered=rendered)
 
 
@@ -116,7 +123,7 @@ def test_contradictions(changes: dict[str, Any], words: str) -> None:
     "command",
     ["", "  ", "a 'b", [], [["a"]], 5, None, {}, {"silent": True}, {"command": "a", "silent": "yes"}, {"cmd": "a"}],
 )
-@pytest.mark.parametrize("stage", ["check", "apply", "probe"])
+@pytest.mark.parametrize("stage", ["check", "apply", "restore", "probe"])
 def test_command(stage: str, command: Any) -> None:
     found = errors(**{stage: ["true", command]})
     assert len(found) == 1

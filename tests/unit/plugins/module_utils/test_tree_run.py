@@ -36,7 +36,7 @@ def test_what_cannot_be_run(tmp_path: Path) -> None:
 
 def test_long_output_keeps_its_end() -> None:
     outcome = run(["sh", "-c", "yes | head -c 100000; echo; echo the end"], timeout=9, cwd="/")
-    assert len(outcome.stdout) < 21_000
+    assert len(outcome.stdout) < 5_000
     assert outcome.stdout.endswith("the end\n")
     assert "bytes left out" in outcome.stdout
 

@@ -94,8 +94,7 @@ def _tell(results: list[dict[str, Any]]) -> dict[str, Any]:
     mistakes = [Mistake.from_dict(record) for result in results for record in result.get("mistakes") or []]
     mistakes += same_hostname({str(result.get("host")): str(result.get("hostname") or "") for result in results})
     failed = any(mistake.severity == "error" for mistake in mistakes)
-    if mistakes:
-        Display().display("\n" + report(mistakes) + "\n", color=C.COLOR_ERROR if failed else C.COLOR_WARN)
-    if not failed:
-        return {"changed": False, "msg": summary(mistakes)}
-    return {"changed": False, "failed": True, "msg": f"{summary(mistakes)}: see the list above"}
+    color = C.COLOR_ERROR if failed else C.COLOR_WARN if mistakes else C.COLOR_OK
+    Display().display(f"\n{report(mistakes)}\n", color=color)
+    answer = f"{summary(mistakes)}: see the list above" if failed else summary(mistakes)
+    return {"changed": False, "failed": failed, "msg": answer}

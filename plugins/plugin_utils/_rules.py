@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ansible_collections.postern.mail.plugins.plugin_utils import _rules_aliases, _rules_identity, _rules_users
+from ansible_collections.postern.mail.plugins.plugin_utils import (
+    _rules_aliases,
+    _rules_identity,
+    _rules_postfix,
+    _rules_users,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake
 
 Rule = Callable[[Inventory], Iterator[Mistake]]
 
 # A policy linter joins here: it is one more rule.
-RULES: Sequence[Rule] = (*_rules_identity.RULES, *_rules_users.RULES, *_rules_aliases.RULES)
+RULES: Sequence[Rule] = (*_rules_identity.RULES, *_rules_users.RULES, *_rules_aliases.RULES, *_rules_postfix.RULES)
 
 
 def check(inventory: Inventory, rules: Iterable[Rule] = RULES) -> list[Mistake]:

@@ -69,6 +69,7 @@ class ActionModule(ActionBase):
             check=_check,
             foreign=frozenset(facts) | self._registered(task_vars),
             facts_known=known_facts,
+            source=_source,
         )
 
     def _registered(self, task_vars: dict[str, Any]) -> frozenset[str]:
@@ -80,6 +81,20 @@ class ActionModule(ActionBase):
         made = getattr(manager, "_nonpersistent_fact_cache", None)
         host = task_vars.get("inventory_hostname")
         return frozenset(made.get(host) or {}) if isinstance(made, Mapping) else frozenset()
+
+
+def _source(raw: Any) -> str:
+    """``inventory.yml:12``; ansible-core knows it since 2.19, and has no public way to ask."""
+    try:
+        from ansible._internal._datatag._tags import Origin
+
+        origin = Origin.get_tag(raw)
+        path, line = Path(origin.path), origin.line_num
+    except (ImportError, AttributeError, TypeError):
+        return ""
+    if not line or path.is_relative_to(_ROOT):
+        return ""
+    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{line}"
 
 
 def _check(spec: Mapping[str, Any], value: Any) -> list[str]:

@@ -81,6 +81,10 @@ mistakes:
       description: What to write instead.
       type: str
       returned: always
+    source:
+      description: File and line that it was read from; empty where that is not known, and before ansible-core 2.19.
+      type: str
+      returned: always
     severity:
       description: V(error) or V(warning).
       type: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils import _rules
@@ -30,6 +30,7 @@ class HostVariables:
     :param check: ansible-core's judgement of one value
     :param foreign: names that are facts or were made by earlier tasks
     :param facts_known: whether facts were gathered
+    :param source: file and line that a raw value was read from, empty where that is not known
     """
 
     raw: Mapping[str, Any]
@@ -37,6 +38,7 @@ class HostVariables:
     check: Check
     foreign: frozenset[str] = frozenset()
     facts_known: bool = True
+    source: Callable[[Any], str] = lambda raw: ""
 
     @property
     def hostname(self) -> str:
@@ -65,7 +67,23 @@ def check_host(collection: Collection, host: HostVariables) -> list[Mistake]:
         *check_options(options, present, host.check),
         *_rules.check(inventory),
     ]
-    return _without_echoes(without_consequences(mistakes), changed - collection.play_variables)
+    told = _without_echoes(without_consequences(mistakes), changed - collection.play_variables)
+    return [replace(mistake, source=_source(host, mistake)) for mistake in told]
+
+
+def _source(host: HostVariables, mistake: Mistake) -> str:
+    """Where the value stands in the inventory, or as near to it as is known."""
+    raw = host.raw.get(mistake.variable)
+    found = host.source(raw)
+    for key, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", mistake.element):
+        if isinstance(raw, Mapping) and key in raw:
+            raw = raw[key]
+        elif isinstance(raw, list) and index and int(index) < len(raw):
+            raw = raw[int(index)]
+        else:
+            break
+        found = host.source(raw) or found
+    return found
 
 
 def _options(collection: Collection, host: HostVariables, reader: _Reader) -> dict[str, dict[str, Any]]:

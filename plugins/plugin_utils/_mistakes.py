@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -27,6 +27,7 @@ class Mistake:
     :param value: what was found, as shown to people; empty when it is missing or secret
     :param severity: an error stops the run, a warning is only shown
     :param host: the host whose variable it is; empty while it does not matter
+    :param source: file and line it was read from, where Ansible knows; no part of what makes two mistakes the same
     """
 
     rule: str
@@ -37,6 +38,7 @@ class Mistake:
     value: str = ""
     severity: Severity = "error"
     host: str = ""
+    source: str = field(default="", compare=False)
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -44,7 +46,7 @@ class Mistake:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Mistake:
         """:raises TypeError: the record lacks a field"""
-        return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
+        return cls(**{each.name: record[each.name] for each in fields(cls) if each.name in record})
 
     def on(self, host: str) -> Mistake:
         return replace(self, host=host)
@@ -95,6 +97,11 @@ def grouped(mistakes: Sequence[Mistake]) -> list[tuple[Mistake, list[str]]]:
     return sorted(hosts.items(), key=lambda item: (item[0].severity != "error", place[item[0]]))
 
 
+def sources(mistakes: Sequence[Mistake], same: Mistake) -> str:
+    """The files and lines where a mistake stands, each once; host_vars may have it several times."""
+    return ", ".join(dict.fromkeys(each.source for each in mistakes if each.source and each.on("") == same))
+
+
 def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -117,5 +124,7 @@ def report(mistakes: Sequence[Mistake]) -> str:
         label = "warning: " if mistake.severity == "warning" else ""
         names = f"{', '.join(hosts)}: " if hosts else ""
         lines.append(f"{number:>3}. {names}{label}{where}: {mistake.reason}.")
+        found_in = sources(mistakes, mistake)
+        lines += [f"     In {found_in}"] if found_in else []
         lines += [f"     {line}" for line in mistake.fix.splitlines()]
     return "\n".join(lines)

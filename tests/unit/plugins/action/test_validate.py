@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Run:
     code: int
     output: str
     connected: bool
+    inventory: list[str]
 
     @property
     def report(self) -> str:
@@ -65,7 +67,8 @@ def play(tmp_path_factory: pytest.TempPathFactory, collections_path: Path) -> Pl
         done = subprocess.run(
             command, cwd=work, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
-        return Run(done.returncode, done.stdout + done.stderr, (work / "connected").exists())
+        lines = (work / "inventory.yml").read_text().splitlines()
+        return Run(done.returncode, done.stdout + done.stderr, (work / "connected").exists(), lines)
 
     return run
 
@@ -132,6 +135,12 @@ def test_a_mistake_that_hosts_share_is_told_once(bad: Run) -> None:
 
 def test_variables_of_the_command_line_are_checked_too(bad: Run) -> None:
     assert "mail_featrues: no role has such a variable (did you mean mail_features?)" in bad.report
+
+
+@pytest.mark.skipif(version("ansible-core") < "2.19", reason="ansible-core knows where a value stands since 2.19")
+def test_the_line_in_the_inventory_is_told(bad: Run) -> None:
+    (place,) = re.findall(r"mx2: mail_hostname: .*\n +In inventory\.yml:(\d+)\n", bad.report)
+    assert bad.inventory[int(place) - 1].strip() == "mail_hostname: mx2"
 
 
 def test_no_secret_is_printed_however_verbose(bad: Run) -> None:

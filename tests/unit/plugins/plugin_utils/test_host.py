@@ -168,6 +168,25 @@ def test_own_variables_are_left_alone() -> None:
     assert found({"mail_domain": "x", "mail_own_variables": ["mail_dom*"]}) == []
 
 
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({"x@elsewhere.test": "f:5", "the element": "f:4", "the list": "f:3"}, "f:5"),
+        ({"the element": "f:4", "the list": "f:3"}, "f:4"),
+        ({"the list": "f:3"}, "f:3"),
+        ({}, ""),
+    ],
+)
+def test_the_place_in_the_file_is_told_as_exactly_as_it_is_known(known: dict[str, str], told: str) -> None:
+    def source(raw: Any) -> str:
+        kind = {list: "the list", dict: "the element"}.get(type(raw), str(raw))
+        return known.get(kind, "")
+
+    people = [{"address": "x@elsewhere.test", "password": "long enough"}]
+    (mistake,) = found({"mail_users": people}, source=source)
+    assert (mistake.element, mistake.source) == ("[0].address", told)
+
+
 def test_the_hostname_is_told_where_it_is_known() -> None:
     def host(name: str) -> HostVariables:
         return HostVariables({"mail_hostname": name}, lambda raw: evaluate(raw, {}), lambda spec, value: [])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import (
     Mistake,
     did_you_mean,
@@ -49,6 +51,22 @@ def test_what_comes_first_on_one_host_comes_first_in_the_report() -> None:
     assert text.index("mx2: mail_hostname") > text.index("mx1, mx2: mail_users")
     text = report([QUOTA.on("mx1"), DOMAIN.on("mx1"), SECRET.on("mx1"), own.on("mx2")])
     assert text.index("mail_hostname") < text.index("mail_users[0]")
+
+
+def test_the_same_mistake_in_two_files_is_told_once_with_both() -> None:
+    mistakes = [
+        replace(DOMAIN.on(host), source=source)
+        for host, source in [
+            ("mx1", "host_vars/mx1.yml:3"),
+            ("mx2", "host_vars/mx2.yml:4"),
+            ("mx3", "host_vars/mx1.yml:3"),
+        ]
+    ]
+    lines = report(mistakes).splitlines()
+    assert lines[0] == "postern.mail: 1 mistake, nothing was changed."
+    assert lines[1].startswith("  1. mx1, mx2, mx3: mail_users[2].address")
+    assert lines[2] == "     In host_vars/mx1.yml:3, host_vars/mx2.yml:4"
+    assert "In " not in report([DOMAIN.on("mx1")])
 
 
 def test_a_record_survives_the_way_through_ansible() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.postern.mail.plugins.plugin_utils import _rules_users
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._rules import check, same_hostname
@@ -710,8 +714,6 @@ def test_no_nonsense_makes_a_rule_stumble(changes: dict[str, Any]) -> None:
 
 
 def test_a_hundred_users_take_no_time() -> None:
-    import time
-
     many = [
         {"address": f"user{number}@example.org", "password": "long enough", "aliases": [f"alias{number}"]}
         for number in range(300)
@@ -727,3 +729,20 @@ def test_two_servers_with_one_name_are_a_warning() -> None:
     assert mistake.severity == "warning"
     assert "a, b have the same name" in mistake.reason
     assert list(same_hostname({"a": "mx1.example.org", "b": "mx2.example.org", "c": "", "d": ""})) == []
+
+
+def test_every_rule_is_in_the_guide() -> None:
+    root = Path(__file__).resolve().parents[4]
+    sources = [path.read_text(encoding="utf-8") for path in (root / "plugins/plugin_utils").glob("_*.py")]
+    used = {name for text in sources for name in re.findall(r'istake\(\s*"([a-z-]+)"', text)}
+    assert len(used) > 30
+    described = set(re.findall(r"`([a-z-]+)`", (root / "docs/inventory.md").read_text(encoding="utf-8")))
+    assert used - described == set()
+
+
+def test_the_inventory_of_the_guide_is_right() -> None:
+    text = (Path(__file__).resolve().parents[4] / "docs/inventory.md").read_text(encoding="utf-8")
+    text = text.partition("```yaml\n")[2].partition("```")[0].replace("{{ inventory_hostname }}", "mx1.example.org")
+    variables = yaml.safe_load(text)["mail_servers"]["vars"]
+    variables["mail_users"][1]["password_hash"] = HASH
+    assert found(variables) == []

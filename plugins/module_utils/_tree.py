@@ -340,9 +340,11 @@ class Tree:
             self._step("rollback.remove")
             os.rename(self._dest, self._work.path(self._work.new_name()))
             disk.fsync_path(os.path.dirname(self._dest))
+            # Nothing may well be a configuration that works: a unit without its drop-in, a daemon with its defaults.
+            told = self._run_former()
             self._work.forget()
             self._work.sweep()
-            return f"{self._dest} did not exist before and is removed again", True
+            return f"{self._dest} did not exist before and is removed again{told}", True
         return "There is no former configuration to go back to", False
 
     def _recover_standing(self) -> Standing:
@@ -352,16 +354,22 @@ class Tree:
     def _apply_former(self) -> str:
         self._work.stand(Standing(UNAPPLIED))
         self._work.sweep()
-        commands = self._spec.restore or self._spec.apply
+        told = self._run_former()
+        if told:
+            return f"The former configuration is back{told}; the next run tries again"
+        self._work.forget()
+        return "The former configuration is back and applied"
+
+    def _run_former(self) -> str:
+        """Make the daemon use what is back in place; return in words what went wrong with that, else ""."""
+        stage, commands = ("restore", self._spec.restore) if self._spec.restore else ("apply", self._spec.apply)
         for command in commands:
             self._step("rollback.apply")
             try:
-                self._run("restore" if self._spec.restore else "apply", command, self._dest, "/")
+                self._run(stage, command, self._dest, "/")
             except TreeFailure as failure:
-                told = f"to apply it failed too ({failure.message}); the next run tries again"
-                return f"The former configuration is back, but {told}"
-        self._work.forget()
-        return "The former configuration is back" + (" and applied" if commands else "")
+                return f", but to apply that failed too ({failure.message})"
+        return ""
 
     # -- commands -----------------------------------------------------------------------------------------------------
 

@@ -12,13 +12,16 @@ import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 # A fixed language so that messages can be understood and tested, and sbin, where the daemons live.
-ENVIRONMENT: Mapping[str, str] = {
-    "LC_ALL": "C.UTF-8",
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-}
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "LC_ALL": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+    }
+)
 _OUTPUT_LIMIT = 4_000  # bytes of each stream, its end; an error must fit on a screen
 _MASK = "********"
 

@@ -255,7 +255,8 @@ def test_failing_apply_goes_back(tmp_path: Path, fresh: bool) -> None:
     assert "stdout of the daemon" in told.message
     if fresh:
         assert not lab.dest.exists()
-        assert "did not exist before and is removed again" in told.message
+        assert "did not exist before and is removed again, but to apply that failed too" in told.message
+        assert "no main.cf" in told.message
     else:
         assert lab.loaded.read_text() == "old main\n"
         assert "The former configuration is back and applied" in told.message
@@ -271,6 +272,15 @@ def test_way_back_may_need_another_command(lab: Lab) -> None:
     assert lab.live() == lab.old
 
 
+def test_daemon_is_told_that_its_first_drop_in_is_gone(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", fresh=True)
+    count = Command(("sh", "-c", f"ls {{tree}} 2>/dev/null | wc -l >>{lab.root}/applied"))
+    told = failure(lab, lab.task(apply=(count,), probe=(Command(("false",)),), probe_timeout=0))
+    assert (lab.root / "applied").read_text() == "6\n0\n"
+    assert told.message.endswith("is removed again.")
+    assert lab.leftovers() == []
+
+
 def test_failing_probe_goes_back(lab: Lab) -> None:
     told = failure(lab, lab.task(probe=(Command(("sh", "-c", "echo nobody answers; exit 1")),), probe_timeout=0))
     assert lab.live() == lab.old
@@ -283,7 +293,7 @@ def test_second_failing_apply_is_told_and_tried_again(lab: Lab) -> None:
     told = failure(lab, lab.task(apply=(Command(("sh", "-c", "echo dead >&2; exit 9")),)))
     assert lab.live() == lab.old
     assert told.message.count("9: dead") == 2
-    assert "to apply it failed too" in told.message
+    assert "to apply that failed too" in told.message
     assert lab.leftovers() == [".mail.postern"]
     unchanged = replace(lab.task(), files=(), maps=(), absent=(), check=())
     assert lab.run(unchanged, check_mode=True).changed

@@ -22,7 +22,7 @@ for _tag in ("!vault", "!unsafe"):
 
 def load(path: Path) -> Any:
     # The loader is SafeLoader and two tags that give text.
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
 
 
 @dataclass(frozen=True)

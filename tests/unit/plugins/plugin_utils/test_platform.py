@@ -30,9 +30,8 @@ def test_rows_merge_from_wide_to_narrow(host: dict[str, str], row: dict[str, obj
 
 
 def test_an_unknown_platform_is_named_with_the_known_ones() -> None:
-    with pytest.raises(
-        UnknownPlatformError, match="no entry for Fedora-41 or Fedora or RedHat; there is one for Debian"
-    ):
+    complaint = "no entry for Fedora-41 or Fedora or RedHat; there is one for Debian"
+    with pytest.raises(UnknownPlatformError, match=complaint):
         select(TABLE, facts("41", "Fedora", "RedHat"))
 
 

@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec={"report": {"type": "list", "elements": "dict"}})
+        _result, arguments = self.validate_argument_spec(argument_spec={"report": {"type": "list", "elements": "dict"}})
         if arguments["report"] is None:
             result.update(self._collect(task_vars or {}))
         else:

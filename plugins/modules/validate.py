@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: validate
-author: Postern contributors
+author: Postern contributors (@postern)
 short_description: Check all inputs of a mail server before anything is touched
 version_added: 0.1.0
 description:

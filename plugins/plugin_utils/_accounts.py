@@ -216,7 +216,7 @@ def _as_data(mailboxes: Sequence[Mailbox], salt: str, hashes: bool) -> list[dict
         made = dict(zip([mailbox.address for mailbox in wanted], hash_passwords(pairs) if pairs else [], strict=True))
     data = []
     for mailbox in mailboxes:
-        local, _, domain = mailbox.address.rpartition("@")
+        local, _at, domain = mailbox.address.rpartition("@")
         entry: dict[str, Any] = {"address": mailbox.address, "domain": domain, "local_part": local}
         entry |= {"quota_bytes": mailbox.quota, "enabled": mailbox.enabled}
         if hashes:

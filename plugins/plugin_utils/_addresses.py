@@ -47,7 +47,7 @@ def without_extension(address: str, delimiter: str) -> str:
 
     :param delimiter: each of its characters starts an extension, as in Postfix's recipient_delimiter; empty: none does
     """
-    local, _, domain = address.rpartition("@")
+    local, _at, domain = address.rpartition("@")
     cuts = [position for position in (local.find(char, 1) for char in delimiter) if position > 0]
     return f"{local[: min(cuts)]}@{domain}" if cuts else address
 
@@ -197,7 +197,7 @@ def _domain_part_problem(local: str, domain: str) -> Problem | None:
 
 def own_address_problem(address: str) -> Problem | None:
     """What is wrong with an address that this server is to receive mail for (beyond :func:`address_problem`)."""
-    local, _, domain = address.rpartition("@")
+    local, _at, domain = address.rpartition("@")
     if local.startswith("-"):
         return Problem("Postfix refuses an address that begins with a hyphen", f"Write: {local.lstrip('-')}@{domain}")
     if _ROUTING.search(local):
@@ -210,7 +210,7 @@ def own_address_problem(address: str) -> Problem | None:
 
 def mailbox_problem(address: str, delimiter: str) -> Problem | None:
     """What is wrong with the address of a mailbox (beyond :func:`own_address_problem`)."""
-    local, _, _ = address.rpartition("@")
+    local, _at, _domain = address.rpartition("@")
     delimiters = sorted(set(delimiter) & set(local))
     if delimiters:
         base = without_extension(address, delimiter)

@@ -113,7 +113,7 @@ def _defined(host: HostVariables) -> list[str]:
 
 
 def _exempt(inventory: Inventory) -> list[str]:
-    return [pattern for _, pattern in inventory.texts("mail_own_variables")]
+    return [pattern for _index, pattern in inventory.texts("mail_own_variables")]
 
 
 def _missing(options: Mapping[str, Mapping[str, Any]], host: HostVariables) -> Iterator[Mistake]:

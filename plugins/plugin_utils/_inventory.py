@@ -72,7 +72,7 @@ class Inventory:
     def domains(self) -> list[str]:
         """mail_domains in canonical form; a malformed name is repaired as far as it goes, to not be reported again."""
         return list(
-            dict.fromkeys(canonical_domain(domain) for _, domain in self.texts("mail_domains") if domain.strip())
+            dict.fromkeys(canonical_domain(domain) for _index, domain in self.texts("mail_domains") if domain.strip())
         )
 
     @property
@@ -87,7 +87,7 @@ class Inventory:
 
     @functools.cached_property
     def features(self) -> set[str]:
-        return {name for _, name in self.texts("mail_features")}
+        return {name for _index, name in self.texts("mail_features")}
 
     @functools.cached_property
     def domains_known(self) -> bool:
@@ -139,7 +139,7 @@ class Inventory:
     def mailboxes(self) -> dict[str, Mapping[str, Any]]:
         """Users by canonical address."""
         users: dict[str, Mapping[str, Any]] = {}
-        for _, user in self.dicts("mail_users"):
+        for _index, user in self.dicts("mail_users"):
             if isinstance(user.get("address"), str) and not address_problem(user["address"]):
                 users.setdefault(canonical_address(user["address"]), user)
         return users
@@ -151,7 +151,7 @@ class Inventory:
         for entry in self.entries:
             if entry.kind == "user alias":
                 table.setdefault(entry.address, [entry.owner])
-        for _, alias in self.dicts("mail_aliases"):
+        for _index, alias in self.dicts("mail_aliases"):
             if isinstance(alias.get("address"), str) and is_address_or_catch_all(alias["address"]):
                 targets = [canonical_address(target) for target in texts_in(alias.get("to"))]
                 table[canonical_address(alias["address"])] = targets

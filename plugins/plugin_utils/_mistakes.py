@@ -108,7 +108,7 @@ def counted(number: int, noun: str) -> str:
 
 def summary(mistakes: Sequence[Mistake]) -> str:
     """One line: how many different mistakes and warnings, and that nothing was changed."""
-    severities = [mistake.severity for mistake, _ in grouped(mistakes)]
+    severities = [mistake.severity for mistake, _hosts in grouped(mistakes)]
     errors = severities.count("error")
     warnings = severities.count("warning")
     parts = [counted(errors, "mistake")] if errors else []

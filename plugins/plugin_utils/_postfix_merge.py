@@ -164,9 +164,9 @@ def table_files(
                 raise PostfixError(f"{who}: give either entries or content")
             text = str(content) if entries is None else render_table(entries)
             sources[path] = (str(item.get("type") or map_type), text)
-    compiled = {path: kind for path, (kind, _) in sources.items() if kind in COMPILED_TYPES}
+    compiled = {path: kind for path, (kind, _text) in sources.items() if kind in COMPILED_TYPES}
     return {
-        "files": [{"path": path, "content": text} for path, (_, text) in sources.items()],
+        "files": [{"path": path, "content": text} for path, (_kind, text) in sources.items()],
         "maps": [{"source": path, "type": kind} for path, kind in compiled.items()],
         "proofs": [f"postmap -c {{tree}} -s {kind}:{{tree}}/{path}" for path, kind in compiled.items()],
     }

@@ -102,7 +102,7 @@ def _is_known(inventory: Inventory, address: str) -> bool:
 
 def _similar(address: str, known: Iterable[str]) -> str:
     """A known address that was probably meant: nearly the same on both sides of the @."""
-    local, _, domain = address.rpartition("@")
+    local, _at, domain = address.rpartition("@")
     locals_by_domain: dict[str, list[str]] = {}
     for other in known:
         locals_by_domain.setdefault(domain_of(other), []).append(other.rpartition("@")[0])

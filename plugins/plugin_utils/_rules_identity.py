@@ -95,7 +95,9 @@ def features(inventory: Inventory) -> Iterator[Mistake]:
         if name not in known:
             reason = f"there is no such feature{did_you_mean(name, known, 0.5)}"
             yield Mistake("feature", "mail_features", reason, f"Choose from {listed(known)}", f"[{index}]", shown(name))
-    if any(name not in known for _, name in written) or not isinstance(inventory.values.get("mail_features"), list):
+    if any(name not in known for _index, name in written) or not isinstance(
+        inventory.values.get("mail_features"), list
+    ):
         return
     if not written:
         fix = "Remove the line: the default is a complete server"

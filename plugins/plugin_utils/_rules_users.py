@@ -113,7 +113,7 @@ def passwords(inventory: Inventory) -> Iterator[Mistake]:
         needed = needed or (not mistakes and isinstance(user.get("password"), str))
         yield from mistakes
     if needed and not can_hash():
-        reason, _, fix = MISSING_LIBRARY.partition("; ")
+        reason, _separator, fix = MISSING_LIBRARY.partition("; ")
         yield Mistake("hash-library", _USERS, reason, fix[0].upper() + fix[1:])
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_what_cannot_be_run(tmp_path: Path) -> None:
     script.chmod(0o755)
     outcome = run([str(script)], timeout=9, cwd="/")
     assert (outcome.rc, "could not be started" in outcome.problem) == (126, True)
+
+
+def test_kernel_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pidfd_open(_pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
+    assert run(["sh", "-c", "exit 3"], timeout=9, cwd="/").rc == 3
+    assert run(["sleep", "9"], timeout=0.1, cwd="/").rc == 124
 
 
 def test_long_output_keeps_its_end() -> None:

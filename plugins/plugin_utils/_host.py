@@ -119,10 +119,14 @@ def _exempt(inventory: Inventory) -> list[str]:
 def _missing(options: Mapping[str, Mapping[str, Any]], host: HostVariables) -> Iterator[Mistake]:
     for name, spec in options.items():
         if spec.get("required") and name not in host.raw:
-            example = spec.get("example", "...")
+            example = _as_yaml(spec.get("example", "..."))
             yield Mistake(
                 "missing", name, "it is not set, and nobody can guess it", f"Write for example: {name}: {example}"
             )
+
+
+def _as_yaml(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _without_echoes(mistakes: list[Mistake], set_by_user: frozenset[str]) -> list[Mistake]:
@@ -154,18 +158,35 @@ class _Reader:
             return UNKNOWN
 
     def _mistake(self, name: str, element: str, message: str, spec: Mapping[str, Any], raw: Any) -> Mistake:
-        undefined = _UNDEFINED.search(message)
-        needs_facts = not self.host.facts_known and "ansible_" in f"{message} {raw if isinstance(raw, str) else ''}"
-        if needs_facts:
+        template = raw if isinstance(raw, str) else ""
+        if not self.host.facts_known and "ansible_" in f"{message} {template}":
             reason = "it depends on facts of the host, which are not gathered yet: it was not checked"
             fix = "Nothing, if the host has that fact; a fixed value can be checked before the host is touched"
             return Mistake("evaluation", name, reason, fix, element, severity="warning")
-        if undefined:
-            guess = closest(undefined[1], [str(key) for key in self.host.raw])
-            reason = f"it refers to {undefined[1]}, which is not defined{f' (did you mean {guess}?)' if guess else ''}"
-            return Mistake("evaluation", name, reason, f"Define {undefined[1]}, or correct its name", element)
-        # The message of a failed template repeats the template, and that may be a password.
-        words = "" if is_secret(spec) else ": " + " ".join(message.split())[:200].rstrip(".")
-        return Mistake(
-            "evaluation", name, f"it cannot be evaluated{words}", "Correct the expression between {{ and }}", element
-        )
+        reason, fix = self._explained(name, message, template) or ("it cannot be evaluated", _CORRECT)
+        if fix == _CORRECT and not is_secret(spec):
+            reason += f": {_words(message)}"
+        return Mistake("evaluation", name, reason, fix, element)
+
+    def _explained(self, name: str, message: str, template: str) -> tuple[str, str] | None:
+        """Reason and fix of what often happens, in words that repeat nothing of a template: it may hold a password."""
+        if re.search(rf"\{{\{{[^}}]*\b{re.escape(name)}\b", template) or "ecursi" in message:
+            return "it refers to itself", "Write the value"
+        if undefined := _UNDEFINED.search(message):
+            missing = undefined[1]
+            guess = closest(missing, [str(key) for key in self.host.raw])
+            also = f" (did you mean {guess}?)" if guess else ""
+            return f"it refers to {missing}, which is not defined{also}", f"Define {missing}, or correct its name"
+        if re.search(r"vault|decrypt", message, re.IGNORECASE):
+            reason = "it is encrypted, and Ansible cannot decrypt it"
+            return reason, "Give the vault password: --ask-vault-pass or --vault-password-file"
+        return None
+
+
+_CORRECT = "Correct the expression between {{ and }}"
+
+
+def _words(message: str) -> str:
+    """The end of Ansible's chain of messages, without the template that older versions repeat."""
+    last = message.split("original message:")[-1].partition(" String: ")[0]
+    return " ".join(last.split())[:200].rstrip(". ")

@@ -232,7 +232,7 @@ def nobody_reads_postmaster(inventory: Inventory) -> Iterator[Mistake]:
             final = resolve(address, inventory.alias_table, inventory.delimiter)
             users = [inventory.mailboxes[target] for target in final if target in inventory.mailboxes]
             if users and len(users) == len(final) and not any(_is_enabled(user) for user in users):
-                index, user = next((i, u) for i, u in inventory.dicts("mail_users") if u in users)
+                (index, user), *_others = ((i, u) for i, u in inventory.dicts("mail_users") if u in users)
                 reason = f"the user is disabled and nobody else receives {address}"
                 fix = "Let somebody who can log in receive it, for example with mail_postmaster"
                 yield Mistake("postmaster-unread", "mail_users", reason, fix, f"[{index}]", shown(user["address"]))

@@ -203,7 +203,7 @@ def _size(value: Any) -> int | None:
 
 def size_mistakes(value: Any, variable: str, element: str, smallest: int) -> Iterator[Mistake]:
     """Mistakes of one size: its syntax, and a number that was surely not meant as bytes."""
-    if not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     try:
         size = parse_size(value)

@@ -120,9 +120,40 @@ def test_a_broken_template_with_a_secret_is_not_repeated() -> None:
     assert "hunter2" not in str(mistakes)
 
 
+def test_a_value_that_refers_to_itself_is_told_as_that() -> None:
+    (mistake,) = found({"mail_postmaster": "{{ mail_postmaster | lower }}"})
+    assert mistake.reason == "it refers to itself"
+
+
+def test_a_secret_without_its_vault_password_says_what_to_give() -> None:
+    def locked(raw: Any) -> Any:
+        if raw == "$ANSIBLE_VAULT":
+            raise ValueError("Attempting to decrypt but no vault secrets found.")
+        return evaluate(raw, GOOD)
+
+    variables = {**GOOD, "mail_salt": "$ANSIBLE_VAULT"}
+    (mistake,) = check_host(COLLECTION, HostVariables(variables, locked, lambda spec, value: []))
+    assert (mistake.variable, mistake.reason) == ("mail_salt", "it is encrypted, and Ansible cannot decrypt it")
+    assert "--ask-vault-pass" in mistake.fix
+
+
 def test_a_broken_template_without_a_secret_says_why() -> None:
     (mistake,) = found({"mail_postmaster": "{{ 'x' | no_such_filter }}"})
     assert "no_such_filter" in mistake.reason
+    assert mistake.fix == "Correct the expression between {{ and }}"
+
+
+def test_of_a_chain_of_messages_the_last_is_told() -> None:
+    def broken(raw: Any) -> Any:
+        if raw == "x":
+            raise ValueError(
+                "while templating '{{ y }}'. Error was a <class 'E'>, original message: no filter z. String: {{ y }}"
+            )
+        return evaluate(raw, GOOD)
+
+    variables = {**GOOD, "mail_postmaster": "x"}
+    (mistake,) = check_host(COLLECTION, HostVariables(variables, broken, lambda spec, value: []))
+    assert mistake.reason == "it cannot be evaluated: no filter z"
 
 
 @pytest.mark.parametrize("expression", ["{{ ansible_fqdn }}", "{{ ansible_facts.fqdn }}"])

@@ -316,6 +316,29 @@ def test_killed_before_the_proof_then_unprovable_goes_back(lab: Lab) -> None:
     assert lab.leftovers() == []
 
 
+def test_killed_before_the_proof_then_another_task_goes_back_to_what_was_proved(lab: Lab) -> None:
+    lab.killed(_step(lab, "probe"))
+    told = failure(lab, lab.task(file("more", "x"), probe=(Command(("false",)),), probe_timeout=0))
+    assert told.rolled_back
+    assert lab.live() == lab.old
+    assert lab.loaded.read_text() == "old main\n"
+    assert lab.leftovers() == []
+
+
+def test_killed_while_going_back_to_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", fresh=True)
+    spec = lab.task(probe=(Command(("false",)),), probe_timeout=0)
+    steps: list[str] = []
+    dry = Lab(tmp_path / "dry", fresh=True)
+    failure(dry, dry.task(probe=spec.probe, probe_timeout=0), step=steps.append)
+    assert lab.killed(steps.index("rollback.apply") + 1, spec) == "rollback.apply"
+    assert not lab.dest.exists()
+    foreseen = lab.run(check_mode=True)
+    assert not foreseen.repaired
+    assert "is removed again" in failure(lab, spec).message
+    assert lab.leftovers() == []
+
+
 def test_killed_before_the_proof_says_so(lab: Lab) -> None:
     lab.killed(_step(lab, "probe"))
     lab.loaded.unlink()

@@ -120,13 +120,20 @@ def test_kill_of_the_repair_too(tmp_path: Path, scenario: str) -> None:
     steps = trace(SCENARIOS[scenario](tmp_path / "dry"))
     delicate = [at for at in edges(steps) if at > next(i for i, name in enumerate(steps) if name.startswith("journal"))]
     rng = random.Random(scenario)
-    for number in rng.sample(delicate, 5):
+    for number in rng.sample(delicate, 6):
         for second in itertools.count(rng.randint(1, 7), 7):
             lab = SCENARIOS[scenario](tmp_path / f"{number}-{second}")
             assert lab.killed(number) is not None
             name = lab.killed(second)
-            assert whole(lab), f"a mixture, killed at {number} and {second}, {name}"
-            assert_repaired(lab, f"killed at steps {number} and then {second}, {name}")
+            where = f"killed at steps {number}, {steps[number - 1]}, and then {second}, {name}"
+            assert whole(lab), where
+            if rng.random() < 0.5:
+                # Where it goes back to must be whole as well.
+                with contextlib.suppress(TreeFailure):
+                    lab.run(failing(lab)["probe"])
+                assert lab.live() in (lab.old, lab.new), where
+                assert lab.leftovers() == [], where
+            assert_repaired(lab, where)
             if name is None:
                 break
 

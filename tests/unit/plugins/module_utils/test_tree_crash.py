@@ -138,6 +138,20 @@ def test_kill_of_the_repair_too(tmp_path: Path, scenario: str) -> None:
                 break
 
 
+def test_kill_just_after_the_proved_tree_was_put_back(tmp_path: Path) -> None:
+    """Of the two trees that wait for a removed directory the proved one takes its place, and must not lose it again."""
+    dry, lab = (Lab(tmp_path / name, exdev=True) for name in ("dry", "lab"))
+    removed = trace(Lab(tmp_path / "first", exdev=True)).index("replace") + 1
+    assert dry.killed(removed) == lab.killed(removed) == "replace"
+    assert not lab.dest.exists()
+    assert lab.killed(trace(dry).index("journal.stand") + 1) == "journal.stand"
+    assert lab.live() == lab.old
+    with pytest.raises(TreeFailure):
+        lab.run(failing(lab)["probe"])
+    assert lab.live() == lab.old
+    assert lab.leftovers() == []
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_error_at_every_step(tmp_path: Path, scenario: str) -> None:
     errors = itertools.cycle([OSError(errno.ENOSPC, "No space left on device"), RuntimeError("a defect")])

@@ -69,7 +69,7 @@ format: setup ## Let ruff rewrite Python files
 	ruff format .
 
 unit: setup ## Unit tests
-	pytest tests/unit
+	pytest tests/unit --numprocesses=auto
 
 contract: setup ## The rules of the architecture, tested over the YAML
 	pytest tests/contract

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from dialogue.lab import Server
 from dialogue.load import Ledger, delivered, forget, keep_sending, send_many, until
 from dialogue.notes import Everywhere, note
 from dialogue.smtp import CLOSED, Reply, elapsed
+from postern_lab.engine import find_engine
 
 pytestmark = pytest.mark.disturbs
 
@@ -117,23 +116,16 @@ class Restart:
         self.found: Counter[str] = Counter()
 
 
-def engine(*arguments: str) -> None:
-    """The container engine that the lab uses, as the lab calls it."""
-    name = os.environ.get("CONTAINER_ENGINE") or "podman"
-    prefix = [] if os.geteuid() == 0 else ["sudo", "--"]
-    subprocess.run([*prefix, name, *arguments], check=True, capture_output=True, timeout=120)
-
-
 def restart(server: Server, *, orderly: bool) -> Restart:
     """Mail in the queue (Dovecot is down), mail just acknowledged; then the machine stops, and starts again."""
     seen = Restart(Ledger())
     server.shell("systemctl stop dovecot")
     send_many(server, seen.ledger, server.address_of("alice"), 10, connections=1)
     if orderly:
-        engine("stop", "--time", "60", server.container)
+        find_engine().run("stop", "--time", "60", server.container)
     else:
-        engine("kill", "--signal", "KILL", server.container)
-    engine("start", server.container)
+        find_engine().run("kill", "--signal", "KILL", server.container)
+    find_engine().run("start", server.container)
     started = time.monotonic()
     seen.first = _first_answer(server)
     seen.seconds = elapsed(started)

@@ -13,7 +13,7 @@ from dialogue.clients import FRIEND, stranger, submitter
 from dialogue.imap import Mailbox, arrived
 from dialogue.lab import Lab, Server
 from dialogue.message import header_of, new_token, plain
-from dialogue.smtp import Reply
+from dialogue.smtp import Reply, Smtp
 
 SERVICES = ["submission", "submissions"]
 
@@ -42,8 +42,15 @@ SENDERS = {
 
 def _envelope(server: Server, login: str, sender: str, recipient: str, service: str) -> Reply:
     with submitter(server, login, service=service) as client:
-        reply = client.mail(sender)
-        return client.rcpt(recipient) if reply.code == 250 else reply
+        return _say_envelope(client, sender, recipient)
+
+
+def _say_envelope(client: Smtp, sender: str, recipient: str) -> Reply:
+    """The reply to MAIL when it is refused, otherwise to RCPT; the transaction is given up."""
+    reply = client.mail(sender)
+    reply = client.rcpt(recipient) if reply.code == 250 else reply
+    client.say("RSET")
+    return reply
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -51,9 +58,10 @@ def _envelope(server: Server, login: str, sender: str, recipient: str, service: 
 def test_sender_must_be_own(server: Server, case: str, service: str) -> None:
     pattern, own = SENDERS[case]
     sender = pattern.format(own=server.domain, OWN=server.domain.upper(), second=server.second_domain)
-    for recipient in (server.address_of("bob"), FRIEND):
-        reply = _envelope(server, "alice", sender, recipient, service)
-        assert reply.code == 250 if own else reply.rejected, reply
+    with submitter(server, "alice", service=service) as client:
+        for recipient in (server.address_of("bob"), FRIEND):
+            reply = _say_envelope(client, sender, recipient)
+            assert reply.code == 250 if own else reply.rejected, reply
 
 
 def test_refusal_of_a_foreign_sender_says_why(server: Server) -> None:
@@ -106,7 +114,7 @@ def test_header_does_not_tell_where_the_user_is(server: Server, service: str) ->
     token, alice, bob = new_token(), server.account("alice"), server.account("bob")
     private = (
         b"User-Agent: SecretMail/1.0\r\nX-Mailer: SecretMail 1\r\nX-Originating-IP: [192.0.2.77]\r\n"
-        b"X-Enigmail-Version: SecretMail\r\nMime-Version: 1.0\r\n"
+        b"X-PHP-Originating-Script: 1000:secretmail.php\r\n"
     )
     with submitter(server, alice, service=service, helo="alices-secret-laptop") as client:
         own_address = client.socket.getsockname()[0]
@@ -116,11 +124,9 @@ def test_header_does_not_tell_where_the_user_is(server: Server, service: str) ->
     header = header_of(stored).lower()
     for secret in (b"secretmail", b"192.0.2.77", b"alices-secret-laptop", own_address.encode()):
         assert secret not in header, header.decode(errors="replace")
-    assert b"x-enigmail-version" not in header
     for reverse_name in (b"gateway.world.example", b"host.containers.internal"):
         assert reverse_name not in header
     assert b"User-Agent: in the body stays" in stored
-    assert re.search(rb"^received: ", header, re.MULTILINE), "the hop itself is recorded"
 
 
 def test_mail_from_outside_keeps_its_trace(server: Server) -> None:
@@ -213,8 +219,8 @@ def test_size_limit_holds_for_users(server: Server) -> None:
         assert client.mail(alice.address, f"SIZE={limit + 1}").code == 552
 
 
-def test_user_can_write_to_a_full_house_of_recipients(server: Server) -> None:
-    """One message, 50 recipients with tags, one copy each."""
+def test_one_message_to_fifty_names_of_a_user_arrives_at_once(server: Server) -> None:
+    """What Postfix names in one LMTP transaction is not too much for Dovecot's limit for one user."""
     token, alice = new_token(), server.account("alice")
     recipients = [server.address_of(f"bob+{number}") for number in range(50)]
     with submitter(server, alice) as client:

@@ -1,6 +1,6 @@
 # Copyright: Postern contributors
 # GNU General Public License v3.0-or-later (see LICENSE)
-"""The lab as the tests see it: `bin/lab json`, and commands run on its hosts with `bin/lab exec`."""
+"""The lab as the tests see it: `bin/lab json`, and commands run on its hosts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from postern_lab.containers import container_name
+from postern_lab.engine import find_engine
 
 BIN_LAB = Path(__file__).resolve().parents[3] / "bin" / "lab"
 
@@ -38,7 +41,11 @@ class Host:
     address6: str = field(compare=False)
     release: str = field(compare=False)
     ports: dict[str, int] = field(compare=False)
-    container: str = field(compare=False)
+
+    @property
+    def container(self) -> str:
+        """Name of the container at the engine."""
+        return container_name(self.lab, self.name)
 
     def __str__(self) -> str:
         return self.name
@@ -56,7 +63,7 @@ class Host:
         Raises CalledProcessError when ``check`` is true and it fails, TimeoutExpired after ``timeout`` seconds.
         """
         stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
-        line = [str(BIN_LAB), "--lab", self.lab, "exec", self.name, "--", *command]
+        line = find_engine().command("exec", "--interactive", self.container, *command)
         done = subprocess.run(line, capture_output=True, timeout=timeout, check=False, **stdin)
         if check and done.returncode != 0:
             print(f"[{self.name}] $ {' '.join(command)[:500]}\n{_words(done)}")
@@ -121,9 +128,11 @@ def load(name: str) -> Lab:
         Account(entry["address"], entry["password"], tuple(entry["aliases"]), entry.get("quota"))
         for entry in facts["accounts"]
     ]
-    for entry in facts["hosts"]:
-        entry["inventory"] = hostvars.get(entry["name"], {})
-    servers = [_server(name, entry, accounts) for entry in facts["hosts"] if entry["kind"] == "server"]
+    servers = [
+        _server(name, entry, hostvars[entry["name"]]["mail_domains"], accounts)
+        for entry in facts["hosts"]
+        if entry["kind"] == "server"
+    ]
     (world,) = [Host(**_host(name, entry)) for entry in facts["hosts"] if entry["kind"] == "world"]
     return Lab(name, facts["dns"], tuple(facts["mynetworks"]), world, tuple(servers))
 
@@ -138,11 +147,11 @@ def _ask(name: str, question: str) -> Any:
 
 def _host(lab: str, entry: dict[str, Any]) -> dict[str, Any]:
     keys = ("name", "hostname", "address", "address6", "release", "ports")
-    return {"lab": lab, "container": entry["inventory"].get("ansible_host", ""), **{key: entry[key] for key in keys}}
+    return {"lab": lab, **{key: entry[key] for key in keys}}
 
 
-def _server(lab: str, entry: dict[str, Any], accounts: list[Account]) -> Server:
-    domain, second = entry["inventory"]["mail_domains"][:2]
+def _server(lab: str, entry: dict[str, Any], domains: list[str], accounts: list[Account]) -> Server:
+    domain, second = domains[:2]
     own = {a.address.partition("@")[0]: a for a in accounts if a.address.partition("@")[2] in (domain, second)}
     return Server(**_host(lab, entry), domain=domain, second_domain=second, accounts=own)
 

@@ -155,7 +155,7 @@ def test_platforms_are_the_tested_ones(role: Role) -> None:
 
 
 def test_site_applies_every_role_and_hides_it_behind_its_feature() -> None:
-    (play,) = load(ROOT / "playbooks/site.yml")
+    (play,) = [play for play in load(ROOT / "playbooks/site.yml") if play["hosts"] != "localhost"]
     applied = {task["ansible.builtin.import_role"]["name"]: task for task in play["tasks"]}
     assert set(applied) == {f"postern.mail.{role.name}" for role in ROLES}
     for role in FEATURES:

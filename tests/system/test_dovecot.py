@@ -54,7 +54,9 @@ def test_master_cannot_write_outside_its_directories(server: Server) -> None:
 def test_deliveries_never_run_as_root(server: Server) -> None:
     send_in(server, server.account("alice").address)
     server.wait_until("delivery", 'test -z "$(postqueue -j)"')
-    users = server.shell("ps -C lmtp,quota-status -o user= | sort -u")
+    users = server.shell(
+        "ps -o user=,args= --ppid $(cat /run/dovecot/master.pid) | awk '/(lmtp|quota-status)/ {print $1}' | sort -u"
+    )
     assert users == "vmail"
 
 
@@ -101,7 +103,7 @@ def test_users_are_the_mailboxes_and_not_their_aliases(server: Server) -> None:
 
 
 def test_mail_belongs_to_the_mail_user(server: Server) -> None:
-    strangers = server.shell("find /var/vmail ! -user vmail -o ! -group vmail -o -perm /007 ! -type l | head -5")
+    strangers = server.shell("find /var/vmail ! -user vmail -o ! -group vmail -o -type d -perm /077 | head -5")
     assert strangers == ""
 
 
@@ -119,7 +121,7 @@ def test_greetings_name_no_product(server: Server) -> None:
     with Mailbox(server, "alice") as mailbox:
         words = mailbox.client.welcome.decode()
     with ManageSieve(server) as sieve:
-        words += " ".join(sieve.capabilities.values())
+        words += " ".join(value for name, value in sieve.capabilities.items() if name != "VERSION")  # of the protocol
     assert not re.search(r"dovecot|pigeonhole|debian|\d\.\d", words, re.IGNORECASE), words
 
 
@@ -130,10 +132,13 @@ def test_imap_id_tells_nothing(server: Server) -> None:
         assert mailbox.client.response("ID")[1] == [b"NIL"]
 
 
-def test_deliveries_at_a_time_are_twice_what_postfix_opens(server: Server) -> None:
+def test_deliveries_at_a_time_are_twice_what_postfix_can_send(server: Server) -> None:
+    """Dovecot counts recipients: each of Postfix's connections may carry many, all for one mailbox (user+1, user+2)."""
     accepted = server.shell("doveconf -h lmtp_user_concurrency_limit")
-    opened = server.shell("postconf -hx lmtp_destination_concurrency_limit")
-    assert int(accepted) == 2 * int(opened)
+    connections, recipients = (
+        int(server.shell(f"postconf -hx lmtp_destination_{name}_limit")) for name in ("concurrency", "recipient")
+    )
+    assert int(accepted) >= 2 * connections * recipients
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def rehearsal(server: Server) -> Iterator[str]:
 
 def alive(mailbox: Mailbox) -> bool:
     try:
-        return mailbox.client.noop()[0] == "OK"
+        return bool(mailbox.client.noop()[0] == "OK")
     except (imaplib.IMAP4.abort, OSError):
         return False
 

@@ -14,7 +14,7 @@ from typing import Any
 from postern_lab.engine import Engine, run
 from postern_lab.project import LabError, checkout_hash, project_name, say
 
-# Candidates are the 4096 /24 networks of this block of RFC 1918 space.
+# Candidates are the /24 networks of this block of RFC 1918 space.
 _BLOCK = ipaddress.IPv4Network("10.80.0.0/12")
 
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -88,20 +88,27 @@ def _create_arguments(engine: Engine, name: str, subnets: Subnets) -> list[str]:
 
 
 def _free(engine: Engine, lab: str, preferred: Subnets | None) -> Iterator[Subnets]:
-    """Subnets that overlap nothing; first ``preferred``, then from a place that depends on checkout and lab."""
-    digest = hashlib.sha256(project_name(lab).encode()).digest()
-    start = int.from_bytes(digest[:2]) % 4096
-    prefix6 = (0xFD << 40 | int.from_bytes(bytes.fromhex(checkout_hash())) << 16 | int.from_bytes(digest[2:4])) << 80
-    candidates = [preferred] if preferred else []
-    for step in range(4096):
-        number = (start + step) % 4096
-        ipv4 = ipaddress.IPv4Network((int(_BLOCK.network_address) + (number << 8), 24))
-        candidates.append(Subnets(ipv4, ipaddress.IPv6Network((prefix6 | number << 64, 64))))
-    used = [network for _, network in _routes()] + _engine_subnets(engine)
-    yield from (subnets for subnets in candidates if not _overlaps(subnets, used))
+    """Subnets that overlap nothing in use, best first."""
+    used = [network for _device, network in _routes()] + _engine_subnets(engine)
+    yield from (subnets for subnets in _candidates(lab, preferred) if not _overlaps(subnets, used))
     # A VPN may route all of 10.0.0.0/8; our /24 is more specific and wins within this machine.
     narrow = [network for network in used if network.prefixlen > 16]
-    yield from (subnets for subnets in candidates if _overlaps(subnets, used) and not _overlaps(subnets, narrow))
+    yield from (subnets for subnets in _candidates(lab, preferred) if not _overlaps(subnets, narrow))
+
+
+def _candidates(lab: str, preferred: Subnets | None) -> Iterator[Subnets]:
+    """``preferred``, then every subnet of the block, from a place that depends on checkout and lab."""
+    if preferred:
+        yield preferred
+    digest = hashlib.sha256(project_name(lab).encode()).digest()
+    count = 2 ** (24 - _BLOCK.prefixlen)
+    start = int.from_bytes(digest[:2]) % count
+    # RFC 4193: fd, 40 bits that differ between checkouts and labs, 16 bits of subnet number.
+    prefix6 = (0xFD << 40 | int.from_bytes(bytes.fromhex(checkout_hash())) << 16 | int.from_bytes(digest[2:4])) << 80
+    for step in range(count):
+        number = (start + step) % count
+        ipv4 = ipaddress.IPv4Network((int(_BLOCK.network_address) + (number << 8), 24))
+        yield Subnets(ipv4, ipaddress.IPv6Network((prefix6 | number << 64, 64)))
 
 
 def _overlaps(subnets: Subnets, networks: list[AnyNetwork]) -> bool:

@@ -173,16 +173,18 @@ def mail_store_full(server: Server) -> tuple[Reply, str, bytes]:
     home = server.output("doveadm", "user", "-f", "home", hashed.address)
     assert home.startswith("/") and home.count("/") >= 3, home
     owner = server.shell(f"stat -c %u:%g {home}")
-    mounted = f"mount -t tmpfs -o size=256k,mode=0700,uid={owner.split(':')[0]},gid={owner.split(':')[1]} full {home}"
-    server.shell(f"systemctl stop dovecot; {mounted}; dd if=/dev/zero of={home}/filler bs=4k status=none || true; "
-                 "systemctl start dovecot")  # fmt: skip
+    server.shell("systemctl stop dovecot")
+    server.mount_small(home, "256k", "0700", owner)
     try:
+        server.shell(f"dd if=/dev/zero of={home}/filler bs=4k status=none 2>/dev/null || true; systemctl start dovecot")
         with stranger(server) as client:
             reply = client.transaction(FRIEND, hashed.address, plain(token, FRIEND, hashed.address, "z" * 900))
-        server.wait_until("the deferral", "postqueue -j | grep -q 'delay_reason.*'", timeout=30)
+        server.wait_until("the deferral", "postqueue -j | grep -q delay_reason", timeout=30)
         queue = server.output("postqueue", "-j")
     finally:
-        server.shell(f"systemctl stop dovecot; umount {home}; systemctl start dovecot; {FLUSH}")
+        server.shell("systemctl stop dovecot")
+        server.unmount(home)
+        server.shell(f"systemctl start dovecot; {FLUSH}")
     return reply, queue, arrived(server, hashed, token, timeout=60)
 
 
@@ -207,12 +209,10 @@ def queue_full(server: Server) -> FullQueue:
     seen, alice, token = FullQueue(), server.address_of("alice"), new_token()
     queue = server.output("postconf", "-hx", "queue_directory")
     server.wait_until("an empty queue", 'test -z "$(postqueue -j)"', timeout=60)
-    server.shell(
-        f"systemctl stop postfix; rm -rf /root/queue; cp -a {queue} /root/queue; "
-        f"mount -t tmpfs -o size=40m,mode=0755 small-queue {queue}; cp -a /root/queue/. {queue}/; "
-        "systemctl start postfix"
-    )
+    server.shell(f"systemctl stop postfix; rm -rf /root/queue; cp -a {queue} /root/queue")
+    server.mount_small(queue, "40m", "0755")
     try:
+        server.shell(f"cp -a /root/queue/. {queue}/; systemctl start postfix")
         server.wait_until("port 25", "ss -Hltn 'sport = :25' | grep -q .")
         with stranger(server, timeout=60) as client:
             client.mail(FRIEND)
@@ -228,8 +228,9 @@ def queue_full(server: Server) -> FullQueue:
         seen.arrived = arrived(server, "alice", token, timeout=40)
         server.wait_until("an empty queue", 'test -z "$(postqueue -j)"', timeout=60)
     finally:
-        server.shell(f"rm -f {queue}/filler; systemctl stop postfix; umount {queue}; systemctl start postfix; "
-                     "rm -rf /root/queue")  # fmt: skip
+        server.shell(f"rm -f {queue}/filler; systemctl stop postfix")
+        server.unmount(queue)
+        server.shell("systemctl start postfix; rm -rf /root/queue")
         server.wait_until("port 25", "ss -Hltn 'sport = :25' | grep -q .")
     return seen
 

@@ -45,7 +45,7 @@ class Mailbox:
 
     def find(self, token: str) -> list[bytes]:
         """UIDs of the messages with ``token`` in the subject."""
-        return self.search("HEADER", "SUBJECT", token)
+        return self.search("HEADER", "SUBJECT", f'"{token}"')
 
     def search(self, *criteria: str) -> list[bytes]:
         """UIDs of the messages that IMAP SEARCH finds (RFC 3501 6.4.4)."""

@@ -19,6 +19,15 @@ BIN_LAB = Path(__file__).resolve().parents[3] / "bin" / "lab"
 
 T = TypeVar("T")
 
+# A function of libc, its name and arguments from the command line.
+_SYSCALL = """
+import ctypes, os, sys
+name, *words = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+if getattr(libc, name)(*[int(word) if word == "0" else word.encode() for word in words]) != 0:
+    sys.exit(f"{name} {words}: {os.strerror(ctypes.get_errno())}")
+"""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -78,6 +87,16 @@ class Host:
         """Standard output of a shell script, by default one that must succeed."""
         done = self.run("bash", "-euc", script, check=check, timeout=timeout)
         return done.stdout.decode(errors="replace").strip()
+
+    def mount_small(self, directory: str, size: str, mode: str, owner: str = "0:0") -> None:
+        """Put a file system of its own, in memory, over a directory; minimal systems have no mount(8)."""
+        uid, gid = owner.split(":")
+        options = f"size={size},mode={mode},uid={uid},gid={gid}"
+        self.run("python3", "-c", _SYSCALL, "mount", "small", directory, "tmpfs", "0", options)
+
+    def unmount(self, directory: str) -> None:
+        """Undo ``mount_small``; nothing is open there any more."""
+        self.run("python3", "-c", _SYSCALL, "umount", directory)
 
     def wait_until(self, what: str, script: str, *, timeout: float = 30) -> float:
         """Seconds until the shell script succeeds; AssertionError when it never does."""

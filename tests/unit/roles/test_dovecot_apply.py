@@ -38,7 +38,11 @@ def apply(tree: Path, tmp_path: Path) -> Apply:
     programs, log = tmp_path / "bin", tmp_path / "log"
     programs.mkdir()
     sessions = "\n".join([HEADING, *(f"{user}@example.org\timap\t1\t192.0.2.1" for user in ("alice", "bob", "alice"))])
-    answers = {"systemctl": "", "doveadm": f"case $* in *who*) printf '%s\\n' '{sessions}';; esac"}
+    answers = {
+        "systemctl": "",
+        "journalctl": "echo what Dovecot said",
+        "doveadm": f"case $* in *who*) printf '%s\\n' '{sessions}';; esac",
+    }
     for name, answer in answers.items():
         program = programs / name
         program.write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n{answer}\n')
@@ -69,7 +73,7 @@ def test_same_configuration_disturbs_nobody(apply: Apply) -> None:
 
 def test_changed_setting_is_a_reload(apply: Apply, tree: Path) -> None:
     apply()
-    (tree / "dovecot.conf").write_text("listen = *\n" + CONFIGURATION)
+    (tree / "dovecot.conf").write_text("hostname = mx\n" + CONFIGURATION)
     assert apply() == ["systemctl reload dovecot.service"]
 
 
@@ -82,10 +86,15 @@ def test_file_put_back_after_an_edit_is_a_reload(apply: Apply, tree: Path) -> No
 
 @pytest.mark.parametrize(
     "configuration",
-    [CONFIGURATION + "service pop3-login {\n}\n", CONFIGURATION.replace("service lmtp {\n}\n", "")],
-    ids=["more", "fewer"],
+    [
+        CONFIGURATION + "service pop3-login {\n}\n",
+        CONFIGURATION.replace("service lmtp {\n}\n", ""),
+        "listen = 192.0.2.1\n" + CONFIGURATION,
+        CONFIGURATION.replace("login {\n", "login {\n  inet_listener imap {\n    port = 143\n  }\n"),
+    ],
+    ids=["another service", "a service less", "another address", "another port"],
 )
-def test_another_set_of_services_is_a_restart(apply: Apply, tree: Path, configuration: str) -> None:
+def test_other_listeners_are_a_restart(apply: Apply, tree: Path, configuration: str) -> None:
     apply()
     (tree / "dovecot.conf").write_text(configuration)
     assert apply() == ["systemctl restart dovecot.service"]
@@ -113,13 +122,16 @@ def test_damaged_state_counts_as_none(apply: Apply, tmp_path: Path) -> None:
     assert apply() == first
 
 
-def test_failed_reload_fails_and_is_tried_again(apply: Apply, tree: Path, tmp_path: Path) -> None:
+def test_failed_reload_says_why_and_is_tried_again(
+    apply: Apply, tree: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     apply()
     good = tmp_path / "systemctl"
     shutil.copy(tmp_path / "bin/systemctl", good)
     (tmp_path / "bin/systemctl").write_text("#!/bin/sh\ncase $1 in reload) exit 1;; esac\n")
-    (tree / "dovecot.conf").write_text("listen = *\n" + CONFIGURATION)
+    (tree / "dovecot.conf").write_text("hostname = mx\n" + CONFIGURATION)
     with pytest.raises(subprocess.CalledProcessError):
         apply()
+    assert "what Dovecot said" in capfd.readouterr().err
     shutil.copy(good, tmp_path / "bin/systemctl")
     assert apply() == ["systemctl reload dovecot.service"]

@@ -138,7 +138,7 @@ def test_bounce_of_a_users_mail_comes_home(server: Server) -> None:
 
 
 def _bounces(mailbox: Mailbox) -> list[bytes]:
-    return [mailbox.fetch(uid) for uid in mailbox.find("Undelivered Mail")]
+    return [mailbox.fetch(uid) for uid in mailbox.find("Undelivered")]
 
 
 def test_attachments_arrive_byte_for_byte(server: Server) -> None:

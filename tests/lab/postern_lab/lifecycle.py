@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from postern_lab.containers import container_name, container_states, ensure_containers, system_state, wait_until_booted
 from postern_lab.engine import Engine
@@ -26,8 +27,17 @@ def up(engine: Engine, lab: Lab) -> Subnets:
         new = ensure_containers(engine, lab, subnets)
         wait_until_booted(engine, lab, new)
         configure_world(engine, lab, subnets)
+        fetch_package_lists(engine, [container_name(lab.name, host.name) for host in lab.servers if new[host.name]])
     say(f"{lab.name} is up ({time.monotonic() - started:.1f} s)")
     return subnets
+
+
+def fetch_package_lists(engine: Engine, containers: list[str]) -> None:
+    """Give new servers what every installed Debian has, and what a dry run needs: the lists of packages."""
+    if containers:
+        say(f"fetching package lists on {len(containers)} server{'s' if len(containers) > 1 else ''}")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda container: engine.inside(container, "apt-get", "update", "--quiet"), containers))
 
 
 def down(engine: Engine, name: str, *, images: bool) -> None:

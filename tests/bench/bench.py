@@ -85,6 +85,7 @@ def main() -> int:
     before = manual_packages(first)
     cold, report = converge(first)
     floor = install_by_hand(by_hand, sorted(manual_packages(first) - before))
+    print(f"  {cold:.1f} s against {floor:.1f} s", file=sys.stderr, flush=True)
 
     print(f"Second runs on {first} ...", file=sys.stderr, flush=True)
     second_runs = [converge(first) for _ in range(REPEATS)]
@@ -92,6 +93,8 @@ def main() -> int:
     inventory = str(ROOT / "tests/lab/inventory")
     ansible = str(ROOT / ".venv/bin/ansible")
     ping = median([ansible, "-i", inventory, first, "-m", "ansible.builtin.ping"], POSTERN_LAB="bench")
+
+    print(f"  {second:.1f} s against {ping:.1f} s for a ping", file=sys.stderr, flush=True)
 
     ten = [first, *others]
     print(f"All {len(ten)} hosts, cold and again ...", file=sys.stderr, flush=True)

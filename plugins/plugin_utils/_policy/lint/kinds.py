@@ -1,0 +1,40 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rule of the linter is, and what the findings' reference says about each code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """One documented code. The page docs/findings.md is made of these.
+
+    :param code: stable, in kebab case, such as ``missing-argument``
+    :param title: a headline of a few words
+    :param wrong: what is wrong, for somebody who does not know Postfix well
+    :param happens: exact consequence: reply codes, who is affected
+    :param example: main.cf or master.cf as found in the wild
+    :param right: the same, mended
+    :param source: postconf(5) parameter, README or RFC
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    wrong: str
+    happens: str
+    example: str
+    right: str
+    source: str
+
+
+Rule = Callable[[Policy], Iterator[Finding]]
+"""A rule names the service of each finding; the linter makes one finding without a service of those all services share."""

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 
 
@@ -38,3 +39,36 @@ class FindingKind:
 
 Rule = Callable[[Policy], Iterator[Finding]]
 """A rule names the service of each finding; the linter makes one finding without a service of those all services share."""
+
+
+def find(
+    kind: FindingKind,
+    parameter: str,
+    message: str,
+    fix: str,
+    *,
+    consequence: str = "",
+    severity: Severity | None = None,
+    service: str = "",
+    element: Element | str = "",
+    index: int | None = None,
+    session: Mapping[str, Any] | None = None,
+) -> Finding:
+    """A finding of this kind; consequence and severity are the kind's own unless the case is milder or worse.
+
+    :param element: an ``Element`` also gives the index
+    """
+    if isinstance(element, Element):
+        index = element.index if index is None else index
+    return Finding(
+        code=kind.code,
+        severity=severity or kind.severity,
+        parameter=parameter,
+        message=message,
+        consequence=consequence or kind.happens,
+        fix=fix,
+        service=service,
+        index=index,
+        element=str(element),
+        session=session,
+    )

@@ -10,7 +10,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export MOLECULE_COMMAND_BORDERS := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PATH := $(CURDIR)/.venv/bin:$(if $(filter 0,$(shell id -u)),,$(CURDIR)/tests/lab/sudo:)$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(CURDIR)/tests/lab/podman:)$(if $(filter 0,$(shell id -u)),,$(CURDIR)/tests/lab/sudo:)$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit contract \

@@ -27,6 +27,8 @@ def ansible_environment(lab: str) -> dict[str, str]:
     path = [str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)]
     if os.geteuid() != 0:
         path.insert(0, str(LAB_DIR / "sudo"))
+    if os.environ.get("CONTAINER_ENGINE") != "docker":
+        path.insert(0, str(LAB_DIR / "podman"))
     defaults = {
         "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_FORKS": "10",

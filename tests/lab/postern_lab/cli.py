@@ -100,7 +100,7 @@ def _json(arguments: argparse.Namespace) -> int:
 
 
 def _inventory(arguments: argparse.Namespace) -> int:
-    inventory = views.inventory(load_lab(arguments.lab), find_engine().name)
+    inventory = views.inventory(load_lab(arguments.lab))
     if arguments.host:
         inventory = inventory["_meta"]["hostvars"].get(arguments.host, {})
     print(json.dumps(inventory, indent=2))

@@ -38,11 +38,11 @@ def describe(lab: Lab, subnets: Subnets) -> dict[str, Any]:
     }
 
 
-def inventory(lab: Lab, engine_name: str) -> dict[str, Any]:
+def inventory(lab: Lab) -> dict[str, Any]:
     """Ansible's dynamic inventory, as for ``--list``."""
     return {
         "mail_servers": {"hosts": [server.name for server in lab.servers]},
-        "_meta": {"hostvars": {server.name: _variables(lab, server, engine_name) for server in lab.servers}},
+        "_meta": {"hostvars": {server.name: _variables(lab, server) for server in lab.servers}},
     }
 
 
@@ -55,10 +55,9 @@ def _describe_account(account: Account) -> dict[str, Any]:
     }
 
 
-def _variables(lab: Lab, server: Server, engine_name: str) -> dict[str, Any]:
-    connection = "containers.podman.podman" if engine_name == "podman" else "community.docker.docker"
+def _variables(lab: Lab, server: Server) -> dict[str, Any]:
     return {
-        "ansible_connection": connection,
+        "ansible_connection": "community.docker.docker",  # with podman too: see tests/lab/podman/docker
         "ansible_host": container_name(lab.name, server.name),
         "ansible_python_interpreter": "/usr/bin/python3",
         "mail_hostname": server.hostname,

@@ -42,13 +42,13 @@ def test_every_account_listed_can_log_in_and_has_a_domain_of_the_lab(lab: Lab) -
 
 
 def test_the_inventory_gives_a_hash_or_a_password_never_both(lab: Lab) -> None:
-    for variables in inventory(lab, "podman")["_meta"]["hostvars"].values():
+    for variables in inventory(lab)["_meta"]["hostvars"].values():
         for user in variables["mail_users"]:
             assert ("password" in user) != ("password_hash" in user)
 
 
-def test_docker_has_its_own_connection(lab: Lab) -> None:
-    hostvars = inventory(lab, "docker")["_meta"]["hostvars"]
+def test_hosts_are_reached_by_the_connection_that_pipelines(lab: Lab) -> None:
+    hostvars = inventory(lab)["_meta"]["hostvars"]
     assert {variables["ansible_connection"] for variables in hostvars.values()} == {"community.docker.docker"}
 
 

@@ -203,7 +203,7 @@ def modified(path: str) -> float | None:
 
 
 def has_nis() -> bool:
-    """Whether the host belongs to a NIS domain; Postfix on Debian names a NIS map by default, and it is empty without."""
+    """Whether the host belongs to a NIS domain; Debian's Postfix names a NIS map by default, empty without one."""
     try:
         with open("/proc/sys/kernel/domainname", encoding="utf-8") as stream:
             return stream.read().strip() not in ("", "(none)")

@@ -91,6 +91,9 @@ class Service:
     :param arguments: all other arguments of the command, in order
     :param chroot: None means Postfix's default for the version and compatibility level
     :param line: line of master.cf, from 1; 0 where it came from elsewhere
+    :param wakeup: seconds, ``?`` may follow; empty for the default
+    :param maxproc: most processes, ``0`` for no limit; empty for default_process_limit
+    :param problems: what the daemon dies of when it reads its command line, in Postfix's words
     """
 
     name: str
@@ -101,6 +104,10 @@ class Service:
     private: bool | None = None
     chroot: bool | None = None
     line: int = 0
+    unprivileged: bool | None = None
+    wakeup: str = ""
+    maxproc: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

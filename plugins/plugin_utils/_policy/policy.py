@@ -1,0 +1,238 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A policy: main.cf, master.cf and tables together, and its settings as one service sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import (
+    catalogue,
+    master_cf,
+    parameters,
+    words,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import MacroError, expand
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
+    Element,
+    PolicyError,
+    Service,
+    TableContent,
+    Version,
+    Word,
+)
+
+__all__ = ["MacroError", "Policy", "Settings", "version_of"]
+
+
+def version_of(value: str | float | tuple[int, ...]) -> Version:
+    """Major and minor number of ``3.10`` or ``3.10.13``; a later release than the newest known counts as that.
+
+    :raises PolicyError: no version
+    """
+    parts = [str(part) for part in value] if isinstance(value, tuple) else str(value).strip().split("-")[0].split(".")
+    if len(parts) < 2 or not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts[:2]):
+        raise PolicyError(f"version {value!r} is no version of Postfix; write it as text, such as '3.10'")
+    return min((int(parts[0]), int(parts[1])), parameters.NEWEST)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What decides about mail on one host.
+
+    :param parameters: main.cf parameter -> value as given, unexpanded, on one line
+    :param tables: ``type:name`` or path -> content
+    """
+
+    version: Version = (3, 10)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[Service, ...] = ()
+    tables: Mapping[str, TableContent] = field(default_factory=dict)
+    _settings: dict[str, Settings] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        params: Mapping[str, Any],
+        version: str | tuple[int, ...] = "3.10",
+        tables: Mapping[str, TableContent] | None = None,
+        master: str | Iterable[str | Mapping[str, Any]] | None = None,
+    ) -> Policy:
+        """Read a policy.
+
+        :param params: parameter -> text, or list of elements (joined with commas)
+        :param version: of Postfix
+        :param master: master.cf as text, or a list of its lines or of mappings; None: Debian's stock services
+        :raises PolicyError: with everything that cannot be read, one problem a line
+        """
+        problems: list[str] = []
+        number = parameters.NEWEST
+        services: tuple[Service, ...] = ()
+        try:
+            number = version_of(version)
+        except PolicyError as error:
+            problems.append(str(error))
+        values = dict(_values(params, problems))
+        try:
+            services = master_cf.read(master)
+        except PolicyError as error:
+            problems.append(str(error))
+        if problems:
+            raise PolicyError("\n".join(problems))
+        return cls(number, values, services, dict(tables or {}))
+
+    def smtpd_services(self) -> tuple[Service, ...]:
+        """Services that run smtpd, in the order of master.cf."""
+        return tuple(service for service in self.services if service.command.rsplit("/", 1)[-1] == "smtpd")
+
+    def service(self, name: str) -> Service:
+        """The service of that ``name/type``, the last of several; a name alone is looked for as inet first.
+
+        :raises PolicyError: there is none; the text names those that exist
+        """
+        found = {each.key: each for each in self.services}
+        for key in (name, f"{name}/inet", f"{name}/pass", f"{name}/unix"):
+            if key in found:
+                return found[key]
+        runs = ", ".join(each.key for each in self.smtpd_services()) or "none"
+        raise PolicyError(f"master.cf has no service {name}; services that run smtpd: {runs}")
+
+    def settings(self, service: str = "smtp/inet") -> Settings:
+        """Parameters as that service sees them.
+
+        :raises PolicyError: no such service
+        """
+        chosen = self.service(service)
+        if chosen.key not in self._settings:
+            self._settings[chosen.key] = Settings(self, chosen)
+        return self._settings[chosen.key]
+
+
+def _values(params: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        if not isinstance(name, str) or not name or any(char in SPACE + "=\0" for char in name):
+            problems.append(f"{name!r} is no parameter name")
+        elif isinstance(value, Mapping) or not isinstance(value, (str, bool, int, float, list, tuple, type(None))):
+            problems.append(f"{name}: a value is text, a number, true, false or a list, not {type(value).__name__}")
+        else:
+            text = master_cf.plain_value(value)
+            if "\0" in text:
+                problems.append(f"{name}: a null byte; Postfix does not read what follows it")
+            elif value is not None:
+                yield name, text
+
+
+class Settings:
+    """main.cf with the ``-o`` of one service over it.
+
+    Access to a value raises :class:`MacroError` where Postfix could not expand it.
+    """
+
+    def __init__(self, policy: Policy, service: Service) -> None:
+        self.policy = policy
+        self.service = service
+        self._expanded: dict[str, str] = {}
+        self._elements: dict[str, tuple[Element, ...]] = {}
+
+    @property
+    def version(self) -> Version:
+        return self.policy.version
+
+    def __getitem__(self, name: str) -> str:
+        """Expanded value; empty where the parameter has none."""
+        if name not in self._expanded:
+            text = self.raw(name)
+            if name not in parameters.RAW:
+                text = self.expand(text, name)
+            self._expanded[name] = text
+        return self._expanded[name]
+
+    def expand(self, text: str, name: str = "") -> str:
+        """A text with the macros of this service's parameters replaced.
+
+        :param name: parameter whose value it is
+        """
+        try:
+            return expand(text, self.lookup)
+        except MacroError as error:
+            raise MacroError(f"{name}: macro processing error: {error}" if name else str(error)) from error
+
+    def lookup(self, name: str) -> str | None:
+        """Unexpanded value, given or default; None where the parameter is unknown."""
+        if name in self.service.overrides:
+            return self.service.overrides[name]
+        given = self.policy.parameters.get(name)
+        return given if given is not None else self._default(name)
+
+    def raw(self, name: str) -> str:
+        """Unexpanded value; empty where there is none."""
+        return self.lookup(name) or ""
+
+    def is_set(self, name: str) -> bool:
+        """Whether main.cf or the service gives it, be it empty."""
+        return name in self.service.overrides or name in self.policy.parameters
+
+    def default(self, name: str) -> str:
+        """Default of this release, unexpanded; empty for an unknown parameter."""
+        return self._default(name) or ""
+
+    def _default(self, name: str) -> str | None:
+        if name == "service_name":
+            return self.service.name
+        if name == "mydomain" and self.is_set("myhostname"):
+            # mail_params.c:check_mydomainname
+            return self["myhostname"].partition(".")[2] or "localdomain"
+        if name == "myhostname" and self.is_set("mydomain"):
+            return f"localhost.{self['mydomain']}"
+        if name == "mynetworks":
+            return self._own_networks()
+        return parameters.default(name, self.version)
+
+    def _own_networks(self) -> str:
+        """mynetworks of a host that has only its loopback interface (mynetworks.c)."""
+        style = self["mynetworks_style"].strip().lower()
+        address = {"host": "127.0.0.1/32", "class": "127.0.0.0/8"}.get(style, "127.0.0.0/8")
+        protocols = {str(word).lower() for word in words.split(self["inet_protocols"])}
+        v4, v6 = not protocols.isdisjoint({"all", "ipv4"}), not protocols.isdisjoint({"all", "ipv6"})
+        return " ".join([address] * v4 + ["[::1]/128"] * v6)
+
+    def flag(self, name: str) -> bool:
+        """:raises PolicyError: neither yes nor no"""
+        return parameters.boolean(name, self[name])
+
+    def number(self, name: str) -> int:
+        """:raises PolicyError: no number"""
+        return parameters.number(name, self[name])
+
+    def seconds(self, name: str) -> int:
+        """:raises PolicyError: no time"""
+        unit = next((char for char in self.expand(self.default(name), name) if char.isalpha()), "s")
+        return parameters.seconds(name, self[name], unit)
+
+    def words(self, name: str) -> tuple[Word, ...]:
+        """The value's words, as a restriction list is split."""
+        return words.split(self[name])
+
+    def elements(self, name: str) -> tuple[Element, ...]:
+        """The value as a restriction list."""
+        if name not in self._elements:
+            self._elements[name] = words.parse_list(self[name], frozenset(self.class_names))
+        return self._elements[name]
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in smtpd_restriction_classes, each once; the split knows no braces (mystrtok)."""
+        return tuple(dict.fromkeys(self["smtpd_restriction_classes"].replace(",", " ").split(None)))
+
+    @cached_property
+    def classes(self) -> Mapping[str, tuple[Element, ...]]:
+        """Class -> its elements, built-in classes included. A class that has no definition is empty."""
+        own = {name: self.elements(name) for name in self.class_names}
+        built_in = {name: words.parse_list(" ".join(text)) for name, text in catalogue.BUILTIN_CLASSES.items()}
+        return {**own, **built_in}

@@ -1,0 +1,108 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Restriction lists: text -> words -> elements, and back to one canonical text.
+
+Words are split as Postfix does (mystrtokq with comma and white space, braces): commas are white space, braces keep a
+text together and nest, a brace that is not closed swallows the rest; there are no quotes and no comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Kind, Word
+
+_SEPARATORS = ", \t\r\n"
+_GAP = re.compile(r"[, \t\r\n]*")
+_STOP = re.compile(r"[{}, \t\r\n]")
+WARN = "warn_if_reject"
+
+
+def split(text: str) -> tuple[Word, ...]:
+    """Words of a list whose macros are expanded already."""
+    words: list[Word] = []
+    at = 0
+    while (at := _end_of(_GAP, text, at)) < len(text):
+        end, closed = _word(text, at)
+        braced = text[at] == "{" and closed == end
+        words.append(Word(text[at + 1 : end - 1] if braced else text[at:end], at, braced))
+        at = end
+    return tuple(words)
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
+
+
+def _word(text: str, at: int) -> tuple[int, int]:
+    """Offset after the word that begins at ``at``, and after its first group in braces (0: none is closed)."""
+    level = closed = 0
+    for match in _STOP.finditer(text, at):
+        char = match.group()
+        if char == "{":
+            level += 1
+        elif char == "}":
+            if level > 0:
+                level -= 1
+                if level == 0 and not closed:
+                    closed = match.end()
+        elif level == 0:
+            return match.start(), closed
+    return len(text), closed
+
+
+def parse_list(text: str, classes: Collection[str] = ()) -> tuple[Element, ...]:
+    """Elements of a restriction list, or of a restriction class.
+
+    A word with ``:`` is a table wherever Postfix expects a restriction, whatever its name. The word after a
+    restriction that takes an argument belongs to it, even where it is no good as one. Any number of
+    ``warn_if_reject`` belong to the element after them; at the end of a list they stand alone.
+
+    :param text: expanded value
+    :param classes: names in smtpd_restriction_classes; their case matters
+    """
+    return elements_of(split(text), classes)
+
+
+def elements_of(words: tuple[Word, ...], classes: Collection[str] = ()) -> tuple[Element, ...]:
+    """As :func:`parse_list`, of words."""
+    elements: list[Element] = []
+    at = 0
+    while at < len(words):
+        first = at
+        while at < len(words) - 1 and catalogue.ascii_lower(str(words[at])) == WARN:
+            at += 1
+        head = str(words[at])
+        kind = kind_of(head, classes)
+        argument = None
+        entry = catalogue.lookup(head) if kind is Kind.RESTRICTION else None
+        if entry is not None and entry.takes_argument and at + 1 < len(words):
+            argument = words[at + 1]
+        end = at + (2 if argument is not None else 1)
+        elements.append(
+            Element(
+                index=len(elements), words=words[first:end], kind=kind, name=head, argument=argument, warn=at > first
+            )
+        )
+        at = end
+    return tuple(elements)
+
+
+def kind_of(word: str, classes: Collection[str] = ()) -> Kind:
+    """What Postfix takes a word for where it expects a restriction; braces are part of the word."""
+    if ":" in word:
+        return Kind.TABLE
+    entry = catalogue.lookup(word)
+    if entry is not None and entry.implemented:
+        return Kind.CLASS if entry.expansion else Kind.RESTRICTION
+    return Kind.CLASS if word in classes else Kind.UNKNOWN
+
+
+def canonical(elements: Iterable[Element]) -> str:
+    """One text for a list: elements as written, joined by comma and space."""
+    return ", ".join(str(element) for element in elements)

@@ -103,6 +103,13 @@ def kind_of(word: str, classes: Collection[str] = ()) -> Kind:
     return Kind.CLASS if word in classes else Kind.UNKNOWN
 
 
+def plain(element: Element) -> str:
+    """One element the usual way: names of restrictions in small letters, single spaces, ``warn_if_reject`` once."""
+    name = catalogue.ascii_lower(element.name) if element.kind is Kind.RESTRICTION else element.name
+    parts = [WARN if element.warn else "", name, "" if element.argument is None else str(element.argument)]
+    return " ".join(part for part in parts if part)
+
+
 def canonical(elements: Iterable[Element]) -> str:
-    """One text for a list: elements as written, joined by comma and space."""
-    return ", ".join(str(element) for element in elements)
+    """One text for a list: its elements the usual way, joined by comma and space."""
+    return ", ".join(plain(element) for element in elements)

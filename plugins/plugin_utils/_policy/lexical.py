@@ -44,7 +44,7 @@ def is_all_digits(text: str) -> bool:
 
 
 def balanced(text: str, parentheses: str = "{}") -> int:
-    """:return: length of the parenthesised text at the start, 0 when it does not start or end with one (util/balpar.c)"""
+    """:return: length of the text in parentheses at the start, 0 when there is none (util/balpar.c)"""
     if not text.startswith(parentheses[0]):
         return 0
     level = 0

@@ -11,6 +11,7 @@ every daemon that reads the parameter.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
@@ -35,6 +36,7 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
 }
 _LARGEST_LONG = 2**63 - 1
+_LEVEL = re.compile(r"{0}(?:\.{0}(?:\.{0})?)?".format(r"[ \t\n\v\f\r]*([-+]?[0-9]{1,30})"))
 
 
 class MacroError(PolicyError):
@@ -172,18 +174,15 @@ def _name(text: str) -> tuple[str, str, str]:
     return text[:at], rest[:1], rest[1:]
 
 
-def _compatibility_level(text: str) -> int:
-    """Comparable number of ``major[.minor[.patch]]``, after compat_level.c."""
-    parts = text.split(".")
-    if len(parts) > 3 or not all(part.lstrip(" \t\n\v\f\r").removeprefix("+").isascii() for part in parts):
+def compatibility_level(text: str) -> int:
+    """Comparable number of ``major[.minor[.patch]]``, after compat_level.c.
+
+    :raises MacroError: it has not that form
+    """
+    match = _LEVEL.fullmatch(text)
+    major, minor, patch = (int(part or 0) for part in match.groups()) if match else (-1, 0, 0)
+    if major < 0 or not all(0 <= part <= 1023 for part in (minor, patch)) or major > _LARGEST_LONG >> 20:
         raise MacroError(f'malformed compatibility level syntax: "{text}"')
-    try:
-        numbers = [int(part.lstrip(" \t\n\v\f\r")) for part in parts if "_" not in part and part[-1:].isdigit()]
-    except ValueError:
-        numbers = []
-    if len(numbers) != len(parts) or any(not 0 <= number <= 1023 for number in numbers[1:]) or numbers[0] < 0:
-        raise MacroError(f'malformed compatibility level syntax: "{text}"')
-    major, minor, patch = [*numbers, 0, 0][:3]
     return (major << 20) + (minor << 10) + patch
 
 
@@ -299,7 +298,7 @@ class _Expansion:
         right, rest = _braces(rest)
         operands = self._evaluated(left), self._evaluated(right)
         if suffix == "level":
-            return compare(_compatibility_level(operands[0]), _compatibility_level(operands[1])), rest
+            return compare(compatibility_level(operands[0]), compatibility_level(operands[1])), rest
         return compare(_difference(*operands), 0), rest
 
     def _evaluated(self, text: str) -> str:

@@ -19,6 +19,8 @@ NEWEST: Version = (3, 12)
 RAW = frozenset({"default_rbl_reply", "smtpd_expansion_filter", "smtpd_reject_footer"})
 """Parameters whose macros smtpd leaves for the time of the reply."""
 
+LARGEST_INT = 2**31 - 1
+
 # Found out on the host or by the daemon; these are what a host without a name and without a network would say.
 _COMPUTED = {
     "myhostname": "localhost.localdomain",
@@ -110,13 +112,16 @@ def boolean(name: str, value: str) -> bool:
     raise PolicyError(f"bad boolean configuration: {name} = {value}")
 
 
-def number(name: str, value: str) -> int:
-    """:raises PolicyError: no number, or too large for an int; fatal for the daemon"""
+def number(name: str, value: str, most: int = LARGEST_INT) -> int:
+    """A number as strtol reads it: blanks and a sign may stand before it, nothing after it.
+
+    :raises PolicyError: no number, or too large; fatal for the daemon
+    """
     digits = value.lstrip(" \t\n\v\f\r")
     unsigned = digits[1:] if digits[:1] in ("-", "+") else digits
-    if not unsigned.isascii() or not unsigned.isdigit() or len(unsigned) > 30 or abs(int(digits)) > 2**31 - 1:
-        raise PolicyError(f"bad numerical configuration: {name} = {value}")
-    return int(digits)
+    if unsigned.isascii() and unsigned.isdigit() and len(unsigned) < 40 and -most - 1 <= int(digits) <= most:
+        return int(digits)
+    raise PolicyError(f"bad numerical configuration: {name} = {value}")
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -128,10 +133,11 @@ def seconds(name: str, value: str, unit: str = "s") -> int:
     :param unit: of a bare number, the unit of the parameter's default
     :raises PolicyError: fatal for the daemon
     """
+    value = value.lstrip(" \t\n\v\f\r").removeprefix("+")
     end = 0
     while end < len(value) and value[end].isascii() and value[end].isdigit():
         end += 1
     factor = _UNITS.get(value[end : end + 1] or unit)
-    if 0 < end < 20 and factor and int(value[:end]) * factor < 2**31:
+    if 0 < end < 20 and factor and int(value[:end]) * factor <= LARGEST_INT:
         return int(value[:end]) * factor
     raise PolicyError(f"parameter {name}: bad time value or unit: {value}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,10 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     Version,
     Word,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters_smtpd import LOADED
+
+# Set before smtpd reads any parameter.
+_ALWAYS = frozenset({"config_directory", "process_name", "service_name"})
 
 __all__ = ["MacroError", "Policy", "Settings", "version_of"]
 
@@ -145,29 +150,52 @@ class Settings:
         return self.policy.version
 
     def __getitem__(self, name: str) -> str:
-        """Expanded value; empty where the parameter has none."""
+        """Expanded value, empty where the parameter has none. Debian's myorigin may name a file: then its content."""
         if name not in self._expanded:
             text = self.raw(name)
             if name not in parameters.RAW:
                 text = self.expand(text, name)
+            if name == "myorigin" and text.startswith("/"):
+                text = self._content(text) or self["myhostname"]
             self._expanded[name] = text
         return self._expanded[name]
+
+    def _content(self, path: str) -> str:
+        """First line of a file that the policy's tables hold; empty where they do not."""
+        content = self.policy.tables.get(path, "")
+        return content.partition("\n")[0].strip() if isinstance(content, str) else ""
 
     def expand(self, text: str, name: str = "") -> str:
         """A text with the macros of this service's parameters replaced.
 
-        :param name: parameter whose value it is
+        :param name: parameter whose value it is. What smtpd reads, and what it does not know (a restriction class),
+            sees only the defaults that smtpd has read before; all else sees all defaults.
         """
+        lookup = self.lookup
+        if name in LOADED or (name and parameters.default(name, self.version) is None):
+            place = LOADED[name].place if name in LOADED else len(LOADED)
+            lookup = functools.partial(self._seen, place)
         try:
-            return expand(text, self.lookup)
+            return expand(text, lookup)
         except MacroError as error:
             raise MacroError(f"{name}: macro processing error: {error}" if name else str(error)) from error
 
+    def _seen(self, place: int, name: str) -> str | None:
+        """Value of a parameter as it is known when smtpd reads the one at that place."""
+        given = self._given(name)
+        if given is not None or name in _ALWAYS:
+            return given if given is not None else self._default(name)
+        read = LOADED.get(name)
+        known = read is not None and read.place < place and self._default(name) is not None
+        return self[name] if known else None
+
+    def _given(self, name: str) -> str | None:
+        value = self.service.overrides.get(name)
+        return self.policy.parameters.get(name) if value is None else value
+
     def lookup(self, name: str) -> str | None:
         """Unexpanded value, given or default; None where the parameter is unknown."""
-        if name in self.service.overrides:
-            return self.service.overrides[name]
-        given = self.policy.parameters.get(name)
+        given = self._given(name)
         return given if given is not None else self._default(name)
 
     def raw(self, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 
@@ -38,7 +39,7 @@ class FindingKind:
 
 
 Rule = Callable[[Policy], Iterator[Finding]]
-"""A rule names the service of each finding; the linter makes one finding without a service of those all services share."""
+"""A rule names the service of each finding; the linter makes one without a service of those that all share."""
 
 
 def find(
@@ -72,3 +73,26 @@ def find(
         element=str(element),
         session=session,
     )
+
+
+def example_policy(text: str, version: str = "3.10") -> Policy:
+    """The policy that a kind's example shows: main.cf, and after a line ``# master.cf`` or ``# /path`` such a file.
+
+    A line ``# Postfix 3.7`` tells the release.
+
+    :raises PolicyError: the text cannot be read
+    """
+    files: dict[str, list[str]] = {"main.cf": []}
+    name = "main.cf"
+    for line in text.splitlines():
+        heading = line[2:].strip() if line.startswith("# ") else ""
+        if heading.startswith("Postfix "):
+            version = heading.removeprefix("Postfix ")
+        elif heading in {"main.cf", "master.cf"} or (heading.startswith("/") and " " not in heading):
+            name = heading
+            files.setdefault(name, [])
+        else:
+            files[name].append(line)
+    contents = {name: "\n".join(lines) + "\n" for name, lines in files.items()}
+    entries = main_cf.parse(contents.pop("main.cf"))
+    return Policy.of(entries.parameters, version, master=contents.pop("master.cf", None), tables=contents)

@@ -1,0 +1,119 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The linter: every mistake in a policy that can be seen without sending mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import (
+    arguments,
+    classes,
+    dnsbl,
+    domains,
+    effect,
+    guard,
+    host,
+    logins,
+    networks,
+    order,
+    parameters,
+    postscreen,
+    services,
+    spelling,
+    values,
+    versions,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+
+_TOPICS = (
+    arguments,
+    classes,
+    dnsbl,
+    domains,
+    effect,
+    guard,
+    host,
+    logins,
+    networks,
+    order,
+    parameters,
+    postscreen,
+    services,
+    spelling,
+    values,
+    versions,
+)
+
+KINDS: tuple[FindingKind, ...] = tuple(
+    sorted(
+        {kind.code: kind for topic in _TOPICS for kind in topic.KINDS}.values(),
+        key=lambda kind: (kind.severity.rank, kind.code),
+    )
+)
+"""Every documented code, worst first."""
+SHOWN_BY_HOST: frozenset[str] = frozenset(kind.code for topic in _TOPICS if not topic.RULES for kind in topic.KINDS)
+"""Codes that need more than a policy: files as they are on the host."""
+RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic.RULES)
+
+
+def lint(policy: Policy) -> list[Finding]:
+    """All findings, worst first, then by parameter and place in the list.
+
+    A finding that all services share which do not override its parameter has no service, and is there once.
+    """
+    found = [finding for rule in RULES for finding in rule(policy)]
+    return sorted(map(_punctuated, _merged(_witnessed(found), policy)), key=_order)
+
+
+def _punctuated(finding: Finding) -> Finding:
+    return replace(finding, message=_sentence(finding.message), consequence=_sentence(finding.consequence))
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _witnessed(found: Iterable[Finding]) -> list[Finding]:
+    """A finding of severity relay without a session gets that of the service's open relay, if it is one."""
+    findings = list(found)
+    sessions: dict[str, Mapping[str, Any]] = {}
+    for finding in findings:
+        if finding.session and finding.code == "open-relay":
+            sessions.setdefault(finding.service, finding.session)
+    return [
+        replace(finding, session=sessions[finding.service])
+        if finding.severity is Severity.RELAY and not finding.session and finding.service in sessions
+        else finding
+        for finding in findings
+    ]
+
+
+def _merged(findings: Iterable[Finding], policy: Policy) -> list[Finding]:
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        same = (finding.code, finding.parameter, finding.index, finding.element, finding.message, finding.severity)
+        groups.setdefault(same, []).append(finding)
+    smtpd = policy.smtpd_services()
+    kept: list[Finding] = []
+    for group in groups.values():
+        shared = {service.key for service in smtpd if group[0].parameter not in service.overrides}
+        having = {finding.service for finding in group}
+        once = ":" in group[0].parameter or "" in having or (bool(shared) and shared <= having)
+        others = having - shared if once else having
+        if once:
+            kept.append(replace(group[0], service=""))
+            others = set() if ":" in group[0].parameter else others - {""}
+        kept.extend({finding.service: finding for finding in group if finding.service in others}.values())
+    return kept
+
+
+def _order(finding: Finding) -> tuple[int, str, int, str, str]:
+    index = -1 if finding.index is None else finding.index
+    return finding.severity.rank, finding.parameter, index, finding.code, finding.service

@@ -1,6 +1,8 @@
 # `make help` lists the targets. Nothing but git, make, and root or sudo need be there before.
 PYTHON ?= python3
 SCENARIO ?= default
+COUNT ?= 500
+SEED ?= 1
 LOCK := tests/requirements.txt
 LINK := .ansible/collections/ansible_collections/postern/mail
 
@@ -14,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit contract \
-	sanity molecule demo-test converge bench build lock clean
+	sanity differential molecule demo-test converge bench build lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -76,6 +78,9 @@ contract: setup ## The rules of the architecture, tested over the YAML
 
 sanity: setup ## ansible-test sanity on what the collection ships
 	@tests/sanity/run
+
+differential: setup ## Real smtpd of every release against the simulator: corpus and COUNT=500 generated pairs each, SEED=1
+	@nice tests/differential/run --count $(COUNT) --seed $(SEED) $(if $(RELEASE),--release $(RELEASE))
 
 molecule: images ## Molecule, SCENARIO=default: three Debian releases, check, converge, idempotence, verify
 	molecule test --scenario-name $(SCENARIO)

@@ -27,7 +27,7 @@ _IMAGES = LAB_DIR / "images"
 
 
 def mmdebstrap_arguments(kind: str, suite: str) -> list[str]:
-    """mmdebstrap's arguments, but for the target, for an image of ``kind`` (server, world) from ``suite``."""
+    """mmdebstrap's arguments, but for the target, for an image of ``kind`` (server, world, smtpd) from ``suite``."""
     packages = yaml.safe_load((_IMAGES / "packages.yml").read_text(encoding="utf-8"))
     proxy = os.environ.get("POSTERN_APT_PROXY")
     return [
@@ -55,14 +55,14 @@ def image_tag(kind: str, suite: str) -> str:
 
 def build_images(engine: Engine, hosts: tuple[Host, ...]) -> None:
     """Build the images of ``hosts`` that are missing, two at a time. Raises LabError with mmdebstrap's words."""
-    wanted = {image_tag(host.kind, host.suite): host for host in hosts}
-    if not _missing(engine, wanted):
-        return
-    with _build_lock():
-        missing = _missing(engine, wanted)  # another checkout may have built them while we waited
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            for future in [pool.submit(_build, engine, wanted[tag].kind, wanted[tag].suite) for tag in missing]:
-                future.result()
+    _build_missing(engine, {image_tag(host.kind, host.suite): (host.kind, host.suite) for host in hosts})
+
+
+def ensure_image(engine: Engine, kind: str, suite: str) -> str:
+    """The name of one image, which is built if it is missing. Raises LabError with mmdebstrap's words."""
+    tag = image_tag(kind, suite)
+    _build_missing(engine, {tag: (kind, suite)})
+    return tag
 
 
 def remove_images(engine: Engine) -> None:
@@ -73,7 +73,17 @@ def remove_images(engine: Engine) -> None:
             say(f"image {tag} {'removed' if removed else 'kept: it is in use'}")
 
 
-def _missing(engine: Engine, wanted: dict[str, Host]) -> list[str]:
+def _build_missing(engine: Engine, wanted: dict[str, tuple[str, str]]) -> None:
+    if not _missing(engine, wanted):
+        return
+    with _build_lock():
+        missing = _missing(engine, wanted)  # another checkout may have built them while we waited
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for future in [pool.submit(_build, engine, *wanted[tag]) for tag in missing]:
+                future.result()
+
+
+def _missing(engine: Engine, wanted: dict[str, tuple[str, str]]) -> list[str]:
     return [tag for tag in wanted if engine.run("image", "inspect", tag, check=False).returncode != 0]
 
 

@@ -36,6 +36,7 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
 }
 _LARGEST_LONG = 2**63 - 1
+_CALL = re.compile(r"([A-Za-z0-9_]*)[ \t\r\n]*\{")
 _LEVEL = re.compile(r"{0}(?:\.{0}(?:\.{0})?)?".format(r"[ \t\n\v\f\r]*([-+]?[0-9]{1,30})"))
 
 
@@ -43,15 +44,16 @@ class MacroError(PolicyError):
     """A macro that Postfix cannot read: fatal for every daemon that reads the parameter."""
 
 
-def expand(text: str, lookup: Lookup) -> str:
+def expand(text: str, lookup: Lookup, *, functions: bool = False) -> str:
     """The text with all its macros replaced, those in their values too. A name without a value counts as empty.
 
+    :param functions: know ``${domain_to_ascii{...}}`` and ``${domain_to_utf8{...}}``, as Postfix does since 3.11
     :raises MacroError: unbalanced or empty macro, bad name or operator, a value that contains itself
     """
     if "$" not in text:
         return text
     try:
-        return _Expansion(lookup, operands=0, budget=_Budget()).run(text, level=0)
+        return _Expansion(lookup, _Budget(functions)).run(text, level=0)
     except RecursionError:
         raise MacroError(f'unreasonable macro call nesting: "{text[:60]}"') from None
 
@@ -202,9 +204,13 @@ def _all_digits(text: str) -> bool:
 
 
 class _Budget:
-    """What one expansion may cost altogether: values that refer to each other twice grow without end."""
+    """What one expansion may cost altogether: values that refer to each other twice grow without end.
 
-    def __init__(self) -> None:
+    :ivar functions: whether this Postfix has functions
+    """
+
+    def __init__(self, functions: bool) -> None:
+        self.functions = functions
         self._pieces = 0
         self._characters = 0
 
@@ -221,7 +227,7 @@ class _Expansion:
     :param operands: how many relational operands this one stands in
     """
 
-    def __init__(self, lookup: Lookup, operands: int, budget: _Budget) -> None:
+    def __init__(self, lookup: Lookup, budget: _Budget, operands: int = 0) -> None:
         self._lookup = lookup
         self._operands = operands
         self._budget = budget
@@ -246,11 +252,29 @@ class _Expansion:
                 raise MacroError(f'"?" or ":" expected at: "...}}>>>{rest[:20]}"')
             mark, rest = rest[:1], rest[1:]
         else:
+            called = _CALL.match(rest) if self._budget.functions else None
+            if called:
+                return self._call(called[1], rest[called.end() - 1 :])
             name, mark, rest = _name(rest)
             found = self._lookup(name)
         if not mark:
             return self.run(found, level) if found else ""
         return self._choice(bool(found), mark, rest, level)
+
+    def _call(self, name: str, text: str) -> str:
+        """Result of ``name{argument}``; the text begins with the brace."""
+        argument, rest = _braces(text)
+        if rest:
+            raise MacroError(f'unexpected input at: "...{argument}}}>>>{rest[:20]}"')
+        if name not in ("domain_to_ascii", "domain_to_utf8"):
+            raise MacroError(f'unknown function "{name}" at"...>>>{name}{{{argument.strip(_BLANKS)}}}"')
+        domain = self._evaluated(argument.strip(_BLANKS))
+        if domain.isascii() == (name == "domain_to_ascii"):
+            return domain
+        try:
+            return domain.encode("idna").decode() if name == "domain_to_ascii" else domain.encode().decode("idna")
+        except UnicodeError:
+            raise MacroError(f"bad domain argument in: '{name}{{{domain}}}'") from None
 
     def _choice(self, holds: bool, mark: str, rest: str, level: int) -> str:
         """What stands for ``?true``, ``?{true}:{false}`` or ``:false``."""
@@ -304,4 +328,4 @@ class _Expansion:
     def _evaluated(self, text: str) -> str:
         if self._operands >= _MOST_OPERANDS:
             raise MacroError(f'unreasonable macro call nesting: "{text[:60]}"')
-        return _Expansion(self._lookup, self._operands + 1, self._budget).run(text, level=0)
+        return _Expansion(self._lookup, self._budget, self._operands + 1).run(text, level=0)

@@ -176,7 +176,7 @@ class Settings:
             place = LOADED[name].place if name in LOADED else len(LOADED)
             lookup = functools.partial(self._seen, place)
         try:
-            return expand(text, lookup)
+            return expand(text, lookup, functions=self.version >= (3, 11))
         except MacroError as error:
             raise MacroError(f"{name}: macro processing error: {error}" if name else str(error)) from error
 

@@ -81,8 +81,7 @@ PARAMETER_GONE = FindingKind(
     wrong="The parameter was removed from Postfix.",
     happens="The setting has no effect.",
     example="# Postfix 3.11\ntls_legacy_public_key_fingerprints = yes",
-    right="# Postfix 3.11
-smtpd_tls_fingerprint_digest = sha256",
+    right="# Postfix 3.11\nsmtpd_tls_fingerprint_digest = sha256",
     source="RELEASE_NOTES",
 )
 BERKELEY = FindingKind(

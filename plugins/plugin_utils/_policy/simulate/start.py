@@ -1,0 +1,400 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""smtpd's start: lists parsed, tables opened, and what keeps it from starting (smtpd_check_init()).
+
+A server is made once for a policy and a service; sessions do not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import interfaces
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem, tokens, unwrapped
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.matchlist import Match, match, patterns
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve import (
+    Resolved,
+    origin_or_local,
+    resolve,
+    rewrite,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import drivers
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.assumptions import Noted
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import RestrictionList, Rule, parsed
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.registry import RULES
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State, Status
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.startup import check_parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import Maps, TableError, open_maps
+
+LISTS = (
+    drivers.CLIENT_LIST,
+    drivers.HELO_LIST,
+    drivers.SENDER_LIST,
+    drivers.RELAY_LIST,
+    drivers.RECIPIENT_LIST,
+    drivers.ETRN_LIST,
+    drivers.DATA_LIST,
+    drivers.END_OF_DATA_LIST,
+)
+GUARDS = (
+    "reject_unauth_destination",
+    "defer_unauth_destination",
+    "reject",
+    "defer",
+    "defer_if_permit",
+    "check_relay_domains",
+)
+"""smtpd does not start unless one of these words stands in the relay or recipient list."""
+
+HARMLESS_RELAY_LIST = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
+"""What takes the place of an unset relay list at compatibility level 0: it only logs."""
+
+NETWORK_LISTS = ("mynetworks", "relay_domains", "permit_mx_backup_networks")
+MAPS = (
+    "local_recipient_maps",
+    "sender_canonical_maps",
+    "recipient_canonical_maps",
+    "canonical_maps",
+    "virtual_alias_maps",
+    "virtual_mailbox_maps",
+    "relay_recipient_maps",
+    "rbl_reply_maps",
+    "smtpd_sender_login_maps",
+)
+TEMPFAIL_ACTIONS = (
+    "unknown_helo_hostname_tempfail_action",
+    "unknown_address_tempfail_action",
+    "unverified_recipient_tempfail_action",
+    "unverified_sender_tempfail_action",
+)
+DEEPEST_CLASS = 200
+_MOST_ADDRESSES = 2000
+
+
+class StartFailure(Exception):
+    """smtpd does not come up.
+
+    :param crash: it dies by a signal; else it gives up with a message
+    """
+
+    def __init__(self, reason: str, *, crash: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.crash = crash
+
+
+class Found(NamedTuple):
+    """:param status: OK found, DUNNO not found, RETRY or BROKEN when a table failed"""
+
+    status: Status
+    value: str | None = None
+    why: str = ""
+
+
+class Server:
+    """One smtpd service, started.
+
+    :ivar lists: parameter -> its list; the relay list is the one in force
+    :ivar recipient_lists: relay and recipient list in the order of evaluation
+    :ivar access: word of a list that is a table -> the table
+    :ivar services: word after check_policy_service -> its endpoint and default action
+    """
+
+    def __init__(self, policy: Policy, service: str, absent: str) -> None:
+        """:raises StartFailure: smtpd would not start
+        :raises PolicyError: no such service
+        """
+        self.settings = policy.settings(service)
+        self.version = policy.version
+        self.tables = Noted(self.settings, policy.tables, absent)
+        self.rules: Mapping[str, Rule] = RULES
+        self._texts: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._flags: dict[str, bool] = {}
+        self._maps: dict[str, Maps] = {}
+        self.access: dict[str, Maps] = {}
+        self.services: dict[str, tuple[str, str]] = {}
+        self._resolved: dict[tuple[str, str], Resolved] = {}
+        try:
+            self._start()
+        except PolicyError as error:
+            raise StartFailure(str(error)) from error
+
+    # --- Parameters ---
+
+    def text(self, name: str) -> str:
+        if name not in self._texts:
+            self._texts[name] = self.settings[name]
+        return self._texts[name]
+
+    def raw(self, name: str) -> str:
+        """Value whose macros smtpd itself replaces, session by session."""
+        return self.settings.raw(name)
+
+    def number(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = self.settings.number(name)
+        return self._numbers[name]
+
+    def flag(self, name: str) -> bool:
+        if name not in self._flags:
+            self._flags[name] = self.settings.flag(name)
+        return self._flags[name]
+
+    def words(self, name: str) -> list[str]:
+        return list(tokens(self.text(name)))
+
+    def defers(self, action: str) -> bool:
+        """Whether a ``*_tempfail_action`` defers at once rather than unless something rejects."""
+        return self.text(action).lower() == "defer"
+
+    # --- Tables and lists ---
+
+    def maps(self, parameter: str) -> Maps:
+        if parameter not in self._maps:
+            self._maps[parameter] = open_maps(self.tables, parameter)
+        return self._maps[parameter]
+
+    def find(self, state: State, parameter: str, key: str) -> Found:
+        return self.found(state, self.maps(parameter), key)
+
+    def found(self, state: State, maps: Maps, key: str, *, partial: bool = False) -> Found:
+        """A look-up that tells failure from absence, and notes what it rests on."""
+        for table in maps.tables:
+            self.tables.tell(table.reference, state)
+        try:
+            value = maps.find(key, partial=partial)
+        except TableError as error:
+            return Found(Status.RETRY if error.retry else Status.BROKEN, None, error.text)
+        return Found(Status.DUNNO if value is None else Status.OK, value)
+
+    def match(self, state: State, parameter: str, kind: str, name: str = "", addr: str = "") -> Match:
+        """Whether a list of hosts, networks or domains has a name or address."""
+        answer = match(self.settings, self.tables, parameter, kind, name, addr)
+        self.tables.tell_loose(state)
+        return answer
+
+    def own_addresses(self, state: State) -> tuple[str, ...]:
+        return interfaces.addresses(self.settings, state.assume)
+
+    def proxy_addresses(self) -> tuple[str, ...]:
+        return interfaces.proxies(self.settings)
+
+    @property
+    def address_types(self) -> tuple[str, ...]:
+        """Record types of the protocols in use."""
+        ipv4, ipv6 = interfaces.protocols(self.settings)
+        return ("A",) * ipv4 + ("AAAA",) * ipv6
+
+    def access_to(self, state: State) -> Access:
+        return Access(self.settings, self.tables, state.dns)
+
+    def resolve(self, state: State, address: str, sender: str | None) -> Resolved:
+        """Where an address leads; kept, as smtpd keeps it."""
+        key = (sender or "", address)
+        if key not in self._resolved:
+            if len(self._resolved) > _MOST_ADDRESSES:
+                self._resolved.clear()
+            self._resolved[key] = resolve(self.settings, self.tables, address, sender=sender or "")
+        self.tables.tell_loose(state)
+        return self._resolved[key]
+
+    def origin_or_local(self) -> Callable[[str], bool]:
+        return origin_or_local(self.settings, self.tables)
+
+    @property
+    def probe_sender(self) -> str:
+        """Sender of address verification probes."""
+        own = self.text("address_verify_sender")
+        return "" if own in ("", "<>") else rewrite(self.settings, own)
+
+    def filtered(self, value: str) -> str:
+        """A session's attribute as replies may show it (smtpd_expansion_filter)."""
+        return value
+
+    # --- Start ---
+
+    def _start(self) -> None:
+        check_parameters(self.settings)
+        self.delay_reject = self.flag("smtpd_delay_reject")
+        self.soft_bounce = self.flag("soft_bounce")
+        self.access_parents = self._parents("smtpd_access_maps")
+        for parameter in NETWORK_LISTS:
+            # A bad pattern only fails when it is compared; a "!" or "type:" without anything is fatal now.
+            for _pattern in patterns(self.settings, self.tables, parameter, self.text(parameter)):
+                pass
+        for parameter in MAPS:
+            self.maps(parameter)
+        self._tls()
+        self._parse_lists()
+        self._parse_classes()
+        self._check_guard()
+        self._register(
+            parsed("local_header_rewrite_clients", self.text("local_header_rewrite_clients")), services=False
+        )
+        for parameter in TEMPFAIL_ACTIONS:
+            if self.text(parameter).lower() not in ("defer", "defer_if_permit"):
+                raise StartFailure(f"bad configuration: {parameter} = {self.text(parameter)}")
+
+    def _parents(self, feature: str) -> bool:
+        return bool(match(self.settings, self.tables, "parent_domain_matches_subdomains", "string", feature))
+
+    def _tls(self) -> None:
+        level = self.text("smtpd_tls_security_level").lower()
+        wrapped = self.flag("smtpd_tls_wrappermode")
+        enforced = self.flag("smtpd_enforce_tls")
+        if level and not wrapped:
+            if level not in _TLS_LEVELS:
+                raise StartFailure(f'Invalid TLS level "{self.text("smtpd_tls_security_level")}"')
+            enforced = level not in ("none", "may")
+        self.wrapped = wrapped
+        self.enforce_tls = wrapped or enforced
+        self.tls_parameter = "smtpd_tls_security_level" if level else "smtpd_enforce_tls"
+
+    def _parse_lists(self) -> None:
+        listed = frozenset(self.words("smtpd_restriction_classes"))
+        self.class_names = listed
+        self.lists: dict[str, RestrictionList] = {}
+        for parameter in LISTS:
+            self.lists[parameter] = parsed(parameter, self.text(parameter), listed)
+            self._register(self.lists[parameter])
+        compatible = self._without_relay_list()
+        if compatible:
+            self.lists[drivers.RELAY_LIST] = parsed(drivers.RELAY_LIST, HARMLESS_RELAY_LIST)
+        relay_first = self.flag("smtpd_relay_before_recipient_restrictions") and not compatible
+        order = (drivers.RELAY_LIST, drivers.RECIPIENT_LIST)
+        self.recipient_lists = order if relay_first else order[::-1]
+
+    def _without_relay_list(self) -> bool:
+        if self.settings.is_set(drivers.RELAY_LIST):
+            return False
+        level = self.text("compatibility_level").partition(".")[0].strip()
+        return not level.isdigit() or int(level) < 1
+
+    def _parse_classes(self) -> None:
+        self.classes: dict[str, RestrictionList] = {}
+        for name in tokens(self.text("smtpd_restriction_classes")):
+            value = self.settings[name] if self.settings.is_set(name) else ""
+            if not value:
+                raise StartFailure(f"restriction class `{name}' needs a definition")
+            self.classes[name] = parsed(name, value, self.class_names)
+            self._register(self.classes[name])
+        name = "reject_sender_login_mismatch"
+        self.classes[name] = parsed(
+            name, "reject_authenticated_sender_login_mismatch reject_unauthenticated_sender_login_mismatch"
+        )
+
+    def _register(self, restrictions: RestrictionList, *, services: bool = True) -> None:
+        """Opens the tables of a list, and notes its policy services."""
+        last = ""
+        for word in restrictions.words:
+            if services and last.lower() == "check_policy_service":
+                self._register_service(word)
+            elif word.startswith("{") or ":" in word:
+                name = _table_name(word)
+                if name and name not in self.access:
+                    self.access[name] = open_maps(self.tables, name, value=name)
+            last = word
+
+    def _register_service(self, word: str) -> None:
+        if word in self.services:
+            return
+        name, action = word, self.text("smtpd_policy_service_default_action")
+        if word.startswith("{"):
+            name, action = _braced_service(word, action)
+        transport, _colon, endpoint = name.partition(":")
+        if not endpoint or not transport:
+            raise StartFailure(f'need service transport:endpoint instead of "{name}"')
+        if transport not in ("inet", "local", "unix"):
+            raise StartFailure(f"invalid transport name: {transport} in service: {name}")
+        self.services[word] = (name, action)
+
+    def _check_guard(self) -> None:
+        relay = parsed(drivers.RELAY_LIST, self.text(drivers.RELAY_LIST), self.class_names)
+        if self._has_guard(self.lists[drivers.RECIPIENT_LIST], 0) or self._has_guard(relay, 0):
+            return
+        raise StartFailure(
+            "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working "
+            f"instance of: {', '.join(GUARDS[:-1])} or {GUARDS[-1]}"
+        )
+
+    def _has_guard(self, restrictions: RestrictionList, depth: int) -> bool:
+        if depth > DEEPEST_CLASS:
+            raise StartFailure("a restriction class that names itself overruns the stack (SIGSEGV)", crash=True)
+        words: Iterator[str] = iter(restrictions.words)
+        left = len(restrictions.words)
+        for word in words:
+            left -= 1
+            if word.lower() == "warn_if_reject" and left:
+                next(words)
+                left -= 1
+                continue
+            if word.lower() == "permit":
+                return False
+            if word.lower() in GUARDS:
+                return True
+            listed = self.classes.get(word)
+            if listed is not None and self._has_guard(listed, depth + 1):
+                return True
+        return False
+
+
+_TLS_LEVELS = ("none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only", "half-dane")
+
+
+def _table_name(word: str) -> str:
+    """Table in a word; none where Postfix only warns of the word's form."""
+    if not word.startswith("{"):
+        return word
+    try:
+        parts = list(tokens(unwrapped(word).strip()))
+    except SyntaxProblem:
+        return ""
+    if not parts or ":" not in parts[0] or any("=" not in part for part in parts[1:]):
+        return ""
+    return parts[0]
+
+
+def _braced_service(word: str, action: str) -> tuple[str, str]:
+    """Endpoint and default action of ``{ unix:private/x, default_action = DUNNO }``.
+
+    :raises StartFailure: Postfix cannot read it
+    """
+    try:
+        parts = list(tokens(unwrapped(word)))
+    except SyntaxProblem as problem:
+        raise StartFailure(f"policy service syntax error: {problem}") from problem
+    if not parts:
+        raise StartFailure(f'empty policy service: "{word}"')
+    for part in parts[1:]:
+        try:
+            text = unwrapped(part).strip() if part.startswith("{") else part
+        except SyntaxProblem as problem:
+            raise StartFailure(f"policy service syntax error: {problem}") from problem
+        name, equals, value = text.partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or name not in _SERVICE_SETTINGS:
+            raise StartFailure(f"unknown or malformed policy service setting: {text}")
+        if name == "default_action":
+            action = value
+    return parts[0], action
+
+
+_SERVICE_SETTINGS = frozenset(
+    {
+        "timeout",
+        "max_idle",
+        "max_ttl",
+        "retry_delay",
+        "request_limit",
+        "try_limit",
+        "default_action",
+        "policy_context",
+    }
+)

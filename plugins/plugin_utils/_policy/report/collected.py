@@ -1,0 +1,189 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the module postfix_policy read on a host, to a policy and the mistakes that only the host shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, master_cf
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host as kinds
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
+    Finding,
+    PolicyError,
+    Severity,
+    TableContent,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+
+# Their defaults depend on the host, so that no table of ours knows them.
+_INJECTED = ("myhostname", "mydomain", "default_database_type", "mail_owner")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One configuration of one host.
+
+    :param version: of Postfix, as the host names it
+    :param policy: with what the host computed for parameters that are not set
+    :param written: the same with nothing but what is written, so that an unset parameter is seen as such
+    :param findings: mistakes in the files themselves
+    :param unread: sentences about tables that could not be read
+    :param main_cf: text of main.cf
+    """
+
+    config_directory: str
+    name: str
+    version: str
+    policy: Policy
+    written: Policy
+    findings: tuple[Finding, ...]
+    unread: tuple[str, ...]
+    read: tuple[str, ...]
+    main_cf: str
+
+
+def read_instance(data: Mapping[str, Any]) -> Collected:
+    """One entry of ``instances``.
+
+    :raises PolicyError: its version is none
+    """
+    main, problems = _lenient_main(str(data["main_cf"]))
+    services, more = _lenient_master(str(data["master_cf"]))
+    computed = dict(data.get("computed") or {})
+    tables: dict[str, TableContent] = {}
+    for name, content in (data.get("tables") or {}).items():
+        tables[name] = content
+        tables.setdefault(name.removeprefix("proxy:"), content)
+    base = {name: computed[name] for name in _INJECTED if name in computed} | dict(main.parameters)
+    full = {"mynetworks": computed["mynetworks"], **base} if "mynetworks" in computed else base
+    version = str(data["version"])
+    references = list(data.get("references") or ())
+    findings = [*problems, *more, *_duplicates(main), *_strays(main)]
+    findings += _of_references(references, set(data.get("table_types") or ()))
+    # What could not be read, but is there, must not look like a file that is missing.
+    unread = [entry for entry in references if entry["unread"] and not entry["missing"]]
+    for entry in unread:
+        tables.setdefault(entry["table"], "")
+    return Collected(
+        config_directory=str(data["config_directory"]),
+        name=str(data.get("name") or ""),
+        version=version,
+        policy=Policy.of(full, version, tables, services),
+        written=Policy.of(base, version, tables, services),
+        findings=tuple(findings),
+        unread=tuple(_unread(entry) for entry in unread),
+        read=tuple(entry["table"] for entry in references if not entry["unread"]),
+        main_cf=str(data["main_cf"]),
+    )
+
+
+def _unread(entry: Mapping[str, Any]) -> str:
+    return f"{entry['table']} was not read ({entry['unread']}): taken as a table that has nothing about anybody."
+
+
+def _lenient_main(text: str) -> tuple[main_cf.MainCf, list[Finding]]:
+    """main.cf without the lines that Postfix stumbles over, and these."""
+    try:
+        return main_cf.parse(text), []
+    except PolicyError as error:
+        problems = [_unreadable("main.cf", problem) for problem in str(error).splitlines()]
+    good = []
+    for line in main_cf.logical_lines(text):
+        try:
+            main_cf.name_value(line.text)
+        except ValueError:
+            continue
+        good.append(line.text)
+    return main_cf.parse("\n".join(good)), problems
+
+
+def _lenient_master(text: str) -> tuple[str | None, list[Finding]]:
+    """master.cf without the lines that Postfix stumbles over, None where there is none, and these lines."""
+    if not text.strip():
+        return None, []
+    try:
+        master_cf.parse(text)
+        return text, []
+    except PolicyError as error:
+        problems = [_unreadable("master.cf", problem) for problem in str(error).splitlines()]
+    good = []
+    for line in main_cf.logical_lines(text):
+        try:
+            master_cf.parse(line.text)
+        except PolicyError:
+            continue
+        good.append(line.text)
+    return "\n".join(good), problems
+
+
+def _unreadable(file: str, problem: str) -> Finding:
+    fix = "name = value, or # before a comment" if file == "main.cf" else "eight fields, then its options"
+    return find(kinds.UNREADABLE, file, f"Postfix cannot read {problem}", f"Write the line in the right form: {fix}.")
+
+
+def _duplicates(main: main_cf.MainCf) -> Iterator[Finding]:
+    for lost, wins in main.duplicates:
+        same = " ".join(lost.value.split()) == " ".join(wins.value.split())
+        yield find(
+            kinds.DUPLICATE,
+            lost.name,
+            f"main.cf sets {lost.name} in line {lost.line} and again in line {wins.line}; only the last counts.",
+            f"Delete line {lost.line} of main.cf, or move what you want from it to line {wins.line}.",
+            severity=Severity.STYLE if same else None,
+            consequence="Both say the same now, but who edits the first will wonder." if same else "",
+        )
+
+
+def _strays(main: main_cf.MainCf) -> Iterator[Finding]:
+    for warning in main.warnings:
+        place = warning.split(":", 1)[0]
+        yield find(
+            kinds.STRAY,
+            "main.cf",
+            f"{place} begins with white space and continues nothing.",
+            "Remove the white space at the begin of the line.",
+        )
+
+
+def _of_references(references: list[dict[str, Any]], types: set[str]) -> Iterator[Finding]:
+    for entry in references:
+        table = str(entry["table"])
+        kind = table.removeprefix("proxy:").partition(":")[0] if ":" in table else ""
+        if kind and types and kind not in types:
+            yield find(
+                kinds.NO_TYPE,
+                table,
+                f"This Postfix cannot read tables of type {kind}.",
+                f"apt-get install postfix-{kind}   # or write the table as a type that `postconf -m` lists",
+            )
+        elif entry["missing"] and "compiled" in entry["unread"]:
+            yield find(
+                kinds.NOT_COMPILED,
+                table,
+                f"{table} was never compiled: there is no {entry['missing']}.",
+                f"{_compiler(table)} {table.removeprefix('proxy:')}",
+            )
+        elif entry["missing"]:
+            yield find(
+                kinds.MISSING,
+                table,
+                f"There is no file {entry['missing']}.",
+                f"Make {entry['missing']} (it may be empty), or remove {table} from the configuration.",
+            )
+        elif entry["stale"]:
+            yield find(
+                kinds.STALE,
+                table,
+                f"{table} was edited and not compiled again.",
+                f"{_compiler(table)} {table.removeprefix('proxy:')}",
+            )
+
+
+def _compiler(table: str) -> str:
+    return "postalias" if table.endswith("aliases") else "postmap"

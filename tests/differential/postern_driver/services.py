@@ -20,11 +20,13 @@ LIBEXEC = Path("/usr/lib/postfix/sbin")
 _MAIN_CF = """compatibility_level = 3.6
 myhostname = shared.example.org
 mydestination =
+fast_flush_domains = static:all
 inet_interfaces = loopback-only
 rewrite_service_name = shared-rewrite
 in_flow_delay = 0
 """
-# Nothing delivers: there is no qmgr (so in_flow_delay would make cleanup wait for it), and what cleanup queues is thrown away by the driver.
+# Nothing delivers: there is no qmgr, and what cleanup queues is thrown away by the driver.
+# in_flow_delay: else cleanup waits for a qmgr that takes its messages on.
 _MASTER_CF = """cleanup   unix n - n - 0 cleanup
 shared-rewrite unix - - n - - trivial-rewrite
 anvil     unix - - n - 1 anvil

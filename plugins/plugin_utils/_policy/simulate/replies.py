@@ -26,9 +26,6 @@ END_OF_DATA = "End-of-data"
 SERVICE_UNAVAILABLE = "450 4.7.1 Service unavailable"
 """Takes the place of a reply whose code or enhanced code is not one."""
 
-LONGEST_REPLY = 510
-"""Octets; a reply line has at most 512 with CR LF (4.5.3.1.5)."""
-
 _DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=[\s]|$)")
 _REPLY = re.compile(r"([0-9]{3})[ -](.*)", re.DOTALL)
 
@@ -79,18 +76,11 @@ def printable(text: str) -> str:
     return "".join(" " if char < " " or char == "\x7f" else char for char in text)
 
 
-def truncated(text: str, octets: int) -> str:
-    """The first octets of a text, without half a character at the end."""
-    if len(text) * 4 <= octets:
-        return text
-    return text.encode("utf-8", "surrogateescape")[:octets].decode("utf-8", "ignore")
-
-
 def rejection(code: int, dsn: str, text: str) -> str:
     """A reply line of a restriction before deferral and soft_bounce are applied."""
     if not 400 <= code <= 599 or enhanced_code(dsn) is None:
         return SERVICE_UNAVAILABLE
-    return printable(truncated(f"{code} {dsn} {text}", LONGEST_REPLY))
+    return printable(f"{code} {dsn} {text}")
 
 
 def same_class(reply: str) -> str:

@@ -16,21 +16,35 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.postern.mail.plugins.plugin_utils._host import HostVariables, check_host
+from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.postern.mail.plugins.plugin_utils._host import (
+    Evaluate,
+    HostVariables,
+    check_host,
+    check_policy,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, report, summary
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
+from ansible_collections.postern.mail.plugins.plugin_utils._platform import platform_keys
 from ansible_collections.postern.mail.plugins.plugin_utils._rules import same_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._specs import Collection
 
 _ROOT = Path(__file__).resolve().parents[2]
-# In place of facts that are not gathered yet, so that platform tables can be read.
+# In place of facts that are not gathered yet, so that platform tables can be read; the first is what is assumed.
 _ASSUMED_FACTS = {
-    "os_family": "Debian",
-    "distribution": "Debian",
-    "distribution_version": "13",
-    "distribution_major_version": "13",
-    "distribution_release": "trixie",
+    f"Debian {release}": {
+        "os_family": "Debian",
+        "distribution": "Debian",
+        "distribution_version": release,
+        "distribution_major_version": release,
+        "distribution_release": release,
+    }
+    for release in ("13", "12", "testing")
 }
+
+
+# Of the roles' own variables those that read facts; what they mean to the policy is the same for every value.
+_FACTS_ASIDE = frozenset({"postfix_own_addresses", "postfix_packages"})
 
 
 class ActionModule(ActionBase):
@@ -38,39 +52,70 @@ class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
     _supports_diff = False
+    _judged = False  # whether there was a policy of Postfix to judge
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(argument_spec={"report": {"type": "list", "elements": "dict"}})
-        if arguments["report"] is None:
-            result.update(self._collect(task_vars or {}))
-        else:
+        options = {"report": {"type": "list", "elements": "dict"}, "judged_as": {"type": "str"}}
+        _result, arguments = self.validate_argument_spec(argument_spec=options, mutually_exclusive=[tuple(options)])
+        if arguments["report"] is not None:
             result.update(_tell(plain(arguments["report"])))
+        else:
+            result.update(self._collect(task_vars or {}, arguments["judged_as"]))
         return result
 
-    def _collect(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _collect(self, task_vars: dict[str, Any], judged_as: str | None) -> dict[str, Any]:
+        """:param judged_as: what the policy was judged as before, when only that is to be done again"""
         host = str(task_vars.get("inventory_hostname", ""))
         variables = self._host_variables(task_vars)
-        mistakes = [mistake.on(host).as_dict() for mistake in check_host(Collection.read(_ROOT), variables)]
-        return {"changed": False, "host": host, "hostname": variables.hostname, "mistakes": mistakes}
+        result = {"changed": False, "host": host, "hostname": variables.hostname, "mistakes": []}
+        if judged_as is None:
+            mistakes = check_host(Collection.read(_ROOT), variables)
+        elif judged_as not in variables.platforms:
+            mistakes = check_policy(Collection.read(_ROOT), variables)
+        else:
+            return result
+        sure = self._judged and (variables.facts_known or not _depends_on_facts(task_vars))
+        judged = next(iter(variables.platforms)) if sure else ""
+        return {**result, "mistakes": [mistake.on(host).as_dict() for mistake in mistakes], "judged_as": judged}
 
     def _host_variables(self, task_vars: dict[str, Any]) -> HostVariables:
         facts = task_vars.get("ansible_facts") or {}
         known_facts = "distribution" in facts
         variables = dict(task_vars)
-        if not known_facts:
-            variables["ansible_facts"] = {**_ASSUMED_FACTS, **facts}
         if "__mail_accounts" in variables:  # some value may read the accounts, and a validation needs no hash
             variables["__mail_accounts_hashed"] = variables["__mail_accounts"]
-        templar = self._templar.copy_with_new_env(available_variables=variables)
+        assumed = {name: {**each, **facts} for name, each in _ASSUMED_FACTS.items()}
+        platforms = {_platform(facts): facts} if known_facts else assumed
+        evaluators = {name: self._evaluator({**variables, "ansible_facts": known}) for name, known in platforms.items()}
+        first = next(iter(evaluators.values()))
         return HostVariables(
             raw=task_vars,
-            evaluate=lambda raw: plain(templar.template(raw)),
+            evaluate=lambda raw: first(raw, {}),
             check=_check,
             foreign=frozenset(facts) | self._registered(task_vars),
             facts_known=known_facts,
             source=_source,
+            platforms={name: self._judging(evaluate) for name, evaluate in evaluators.items()},
+            all_platforms=bool(task_vars.get("mail_validate_only")),
         )
+
+    def _evaluator(self, variables: dict[str, Any]) -> Evaluate:
+        def evaluate(raw: Any, known: Mapping[str, Any]) -> Any:
+            available = (
+                {**variables, **{name: wrap_var(value) for name, value in known.items()}} if known else variables
+            )
+            return plain(self._templar.copy_with_new_env(available_variables=available).template(raw))
+
+        return evaluate
+
+    def _judging(self, evaluate: Evaluate) -> Evaluate:
+        def judging(raw: Any, known: Mapping[str, Any]) -> Any:
+            value = evaluate(raw, known)
+            self._judged = True
+            return value
+
+        return judging
 
     def _registered(self, task_vars: dict[str, Any]) -> frozenset[str]:
         """Names that earlier tasks made (register, set_fact): they are nobody's spelling mistake.
@@ -81,6 +126,17 @@ class ActionModule(ActionBase):
         made = getattr(manager, "_nonpersistent_fact_cache", None)
         host = task_vars.get("inventory_hostname")
         return frozenset(made.get(host) or {}) if isinstance(made, Mapping) else frozenset()
+
+
+def _platform(facts: Mapping[str, Any]) -> str:
+    """The key of a platform table in words: ``Debian 13``."""
+    return platform_keys(facts)[-1].replace("-", " ", 1)
+
+
+def _depends_on_facts(variables: Mapping[str, Any]) -> bool:
+    """Whether a value that the policy is made of may be another once facts are gathered."""
+    names = (name for name in variables if isinstance(name, str) and name.startswith("postfix_"))
+    return any("ansible_" in str(plain(variables[name])) for name in names if name not in _FACTS_ASIDE)
 
 
 def _source(raw: Any) -> str:

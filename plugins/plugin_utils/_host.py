@@ -6,17 +6,29 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils import _rules
-from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.postern.mail.plugins.plugin_utils import _rules, _rules_policy
+from ansible_collections.postern.mail.plugins.plugin_utils._inventory import (
+    Inventory,
+    ReadPolicy,
+    UnknownPolicyError,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import UNKNOWN, plain
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy import whole_lists
 from ansible_collections.postern.mail.plugins.plugin_utils._rules_names import misspelt, without_consequences
 from ansible_collections.postern.mail.plugins.plugin_utils._specs import Check, Collection, check_options, is_secret
+
+# A raw value, and values by name that need not be evaluated again.
+Evaluate = Callable[[Any, Mapping[str, Any]], Any]
+
+POLICY = "__postfix_policy"  # the role's own; what is made of all others
 
 _UNDEFINED = re.compile(r"'([A-Za-z_]\w*)' is undefined")
 
@@ -31,6 +43,8 @@ class HostVariables:
     :param foreign: names that are facts or were made by earlier tasks
     :param facts_known: whether facts were gathered
     :param source: file and line that a raw value was read from, empty where that is not known
+    :param platforms: by name, what evaluates a raw value as on that platform; the first is the host's own or assumed
+    :param all_platforms: judge for each of them
     """
 
     raw: Mapping[str, Any]
@@ -39,6 +53,8 @@ class HostVariables:
     foreign: frozenset[str] = frozenset()
     facts_known: bool = True
     source: Callable[[Any], str] = lambda raw: ""
+    platforms: Mapping[str, Evaluate] = field(default_factory=dict)
+    all_platforms: bool = False
 
     @property
     def hostname(self) -> str:
@@ -52,6 +68,21 @@ class HostVariables:
 
 def check_host(collection: Collection, host: HostVariables) -> list[Mistake]:
     """All mistakes of one host, the most fundamental first."""
+    inventory, mistakes, changed = _read(collection, host)
+    mistakes += _rules.check(inventory)
+    told = _without_echoes(without_consequences(mistakes), changed - collection.play_variables)
+    return [replace(mistake, source=_source(host, mistake)) for mistake in told]
+
+
+def check_policy(collection: Collection, host: HostVariables) -> list[Mistake]:
+    """What the restriction engine alone has against a host whose other inputs were checked before."""
+    inventory, _mistakes, _changed = _read(collection, host)
+    told = _rules.check(inventory, _rules_policy.RULES)
+    return [replace(mistake, source=_source(host, mistake)) for mistake in told]
+
+
+def _read(collection: Collection, host: HostVariables) -> tuple[Inventory, list[Mistake], frozenset[str]]:
+    """The inventory, what is wrong with each of its values, and the names of those that are the user's own."""
     reader = _Reader(host)
     options = _options(collection, host, reader)
     values = {name: reader.read(name, spec) for name, spec in options.items() if name in host.raw}
@@ -65,10 +96,39 @@ def check_host(collection: Collection, host: HostVariables) -> list[Mistake]:
         *_missing(options, host),
         *misspelt(_defined(host), known, collection.prefixes, _exempt(inventory)),
         *check_options(options, present, host.check),
-        *_rules.check(inventory),
     ]
-    told = _without_echoes(without_consequences(mistakes), changed - collection.play_variables)
-    return [replace(mistake, source=_source(host, mistake)) for mistake in told]
+    platforms = _platforms(host, present, mistakes)
+    return replace(inventory, platforms=platforms, all_platforms=host.all_platforms), mistakes, changed
+
+
+# What makes other findings meaningless: the value is not what it was meant to be.
+_MALFORMED = frozenset({"evaluation", "missing", "type", "choice", "empty", "unknown-key"})
+
+
+def _platforms(host: HostVariables, values: Mapping[str, Any], mistakes: Sequence[Mistake]) -> dict[str, ReadPolicy]:
+    """What makes the policy of the variables; nothing where those are malformed, or a mistake would be told twice."""
+    wrong = [mistake.variable for mistake in mistakes if mistake.rule in _MALFORMED and mistake.severity == "error"]
+    if POLICY not in host.raw or any(variable.startswith("postfix_") for variable in wrong):
+        return {}
+    unsure = {mistake.variable for mistake in mistakes if mistake.rule in _MALFORMED}
+    whole = whole_lists(values)
+    # Only the first platform is the one that these were evaluated on.
+    first = {name: value for name, value in values.items() if name not in unsure} | whole
+    known = itertools.chain([first], itertools.repeat(whole))
+
+    def reader(evaluate: Evaluate, values: Mapping[str, Any]) -> ReadPolicy:
+        def read() -> Mapping[str, Any]:
+            try:
+                data: Mapping[str, Any] = evaluate(host.raw[POLICY], values)
+            except Exception as error:
+                if unsure:  # it follows from a mistake that is told, or from facts that are not known yet
+                    raise UnknownPolicyError from error
+                raise PolicyError(_words(str(error))) from error
+            return data
+
+        return read
+
+    return {name: reader(evaluate, next(known)) for name, evaluate in host.platforms.items()}
 
 
 def _source(host: HostVariables, mistake: Mistake) -> str:

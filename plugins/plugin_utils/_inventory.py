@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.postern.mail.plugins.plugin_utils._accounts import own_alias, required_aliases
@@ -20,6 +20,17 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
     domain_problem,
     is_delimiter,
 )
+
+ReadPolicy = Callable[[], Mapping[str, Any]]
+"""Makes the role postfix's ``__postfix_policy``.
+
+:raises UnknownPolicyError: it cannot be made while something else is wrong or not known
+:raises ValueError: the inputs contradict each other; the text says how
+"""
+
+
+class UnknownPolicyError(Exception):
+    """What Postfix would get cannot be told."""
 
 
 class Entry(NamedTuple):
@@ -45,11 +56,16 @@ class Inventory:
     :param values: by name; what could not be evaluated is not there
     :param changed: names whose value is not the role's default
     :param roles: features there are in the collection
+    :param platforms: by name, what makes the policy for it; the first is the host's own, or the one that is assumed.
+        Empty where a value that the policy is made of is malformed
+    :param all_platforms: judge it for each of them, not only where the first has mistakes
     """
 
     values: Mapping[str, Any]
     changed: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    platforms: Mapping[str, ReadPolicy] = field(default_factory=dict)
+    all_platforms: bool = False
 
     def text(self, name: str) -> str:
         """The value, or an empty string where it is not text."""

@@ -25,6 +25,7 @@ class Mistake:
     :param fix: what to do, or the line to write
     :param element: where inside the variable, such as ``[2].address``; empty for the whole variable
     :param value: what was found, as shown to people; empty when it is missing or secret
+    :param consequence: what would happen, as a sentence without its full stop; empty where the reason says it
     :param severity: an error stops the run, a warning is only shown
     :param host: the host whose variable it is; empty while it does not matter
     :param source: file and line it was read from, where Ansible knows; no part of what makes two mistakes the same
@@ -36,6 +37,7 @@ class Mistake:
     fix: str
     element: str = ""
     value: str = ""
+    consequence: str = ""
     severity: Severity = "error"
     host: str = ""
     source: str = field(default="", compare=False)
@@ -124,6 +126,7 @@ def report(mistakes: Sequence[Mistake]) -> str:
         label = "warning: " if mistake.severity == "warning" else ""
         names = f"{', '.join(hosts)}: " if hosts else ""
         lines.append(f"{number:>3}. {names}{label}{where}: {mistake.reason}.")
+        lines += [f"     {mistake.consequence}."] if mistake.consequence else []
         found_in = sources(mistakes, mistake)
         lines += [f"     In {found_in}"] if found_in else []
         lines += [f"     {line}" for line in mistake.fix.splitlines()]

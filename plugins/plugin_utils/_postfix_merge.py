@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError, Service, Value, render_table
 
 # Restrictions that answer for everybody who is still there: what comes after them never runs.
@@ -115,19 +116,32 @@ def merge_services(
     return [service for service in services.values() if service.enabled]
 
 
+def restriction_text(item: Any) -> str:
+    """An element of a restriction list as main.cf has it: text stays as it is, a dictionary becomes text.
+
+    :raises PostfixError: a dictionary that says no restriction
+    """
+    if isinstance(item, str):
+        return item
+    texts, problems = normalise([item])
+    if problems:
+        raise PostfixError("; ".join(str(problem) for problem in problems))
+    return " ".join(texts)
+
+
 def merge_restrictions(
-    base: Mapping[str, Sequence[str]], contributions: Iterable[Mapping[str, Any]], key: str
+    base: Mapping[str, Sequence[Any]], contributions: Iterable[Mapping[str, Any]], key: str
 ) -> dict[str, list[str]]:
     """The restriction lists with what contributors add, in wiring order.
 
     Additions go before the elements at the end of a list that decide for everybody (permit_sasl_authenticated, reject
     and the like), and after everything else: a policy server is asked only about mail that would be accepted.
 
-    :param base: elements by list: client, helo, sender, relay, recipient, data, end_of_data
+    :param base: elements, text or dictionaries, by list: client, helo, sender, relay, recipient, data, end_of_data
     :param key: which of a contribution's entries: restrictions (port 25) or submission_restrictions
     :raises PostfixError: a contributor adds to a list that does not exist
     """
-    lists = {name: list(elements) for name, elements in base.items()}
+    lists = {name: [restriction_text(item) for item in elements] for name, elements in base.items()}
     for contribution in contributions:
         for name, elements in (contribution.get(key) or {}).items():
             if not elements:
@@ -139,7 +153,7 @@ def merge_restrictions(
                 own -= 1
             tail = len(base[name]) - own
             position = len(lists[name]) - tail
-            lists[name][position:position] = elements
+            lists[name][position:position] = [restriction_text(item) for item in elements]
     return lists
 
 

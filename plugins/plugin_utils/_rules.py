@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_aliases,
     _rules_identity,
-    _rules_postfix,
+    _rules_policy,
     _rules_users,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
@@ -19,8 +19,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mist
 
 Rule = Callable[[Inventory], Iterator[Mistake]]
 
-# A policy linter joins here: it is one more rule.
-RULES: Sequence[Rule] = (*_rules_identity.RULES, *_rules_users.RULES, *_rules_aliases.RULES, *_rules_postfix.RULES)
+RULES: Sequence[Rule] = (*_rules_identity.RULES, *_rules_users.RULES, *_rules_aliases.RULES, *_rules_policy.RULES)
 
 
 def check(inventory: Inventory, rules: Iterable[Rule] = RULES) -> list[Mistake]:

@@ -1,0 +1,247 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The access policy that the role postfix is about to write, and which variable each part of it comes from."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import expand
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._postfix import Service, Value, render_main, render_master
+from ansible_collections.postern.mail.plugins.plugin_utils._postfix_merge import restriction_text
+
+EXTRA, SERVICES, CONTRIBUTIONS = "postfix_main_cf_extra", "postfix_services_extra", "postfix_contributions"
+_STAGES = ("client", "helo", "sender", "relay", "recipient", "data")
+LIST_VARIABLES = [f"postfix_{service}_{stage}_restrictions" for service in ("smtp", "submission") for stage in _STAGES]
+_KEYS = {"smtpd": ("postfix_smtp", "restrictions"), "submission": ("postfix_submission", "submission_restrictions")}
+_LIST = re.compile(rf"(smtpd|submission)_({'|'.join(_STAGES)})_restrictions")
+# Parameters that a variable of their own sets, word for word.
+_VARIABLES = {
+    "mynetworks": "postfix_mynetworks",
+    "inet_interfaces": "postfix_inet_interfaces",
+    "inet_protocols": "postfix_inet_protocols",
+    "myhostname": "postfix_hostname",
+    "recipient_delimiter": "postfix_recipient_delimiter",
+}
+
+
+def whole_lists(values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The lists that have elements which say no restriction, without these: the rest is judged all the same."""
+    lists = {name: values[name] for name in LIST_VARIABLES if isinstance(values.get(name), list)}
+    return {
+        name: [item for item in value if not normalise([item])[1]]
+        for name, value in lists.items()
+        if normalise(value)[1]
+    }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an administrator changes what a finding is about.
+
+    :param element: inside the variable, such as ``[2]`` or ``.mynetworks``
+    :param value: what stands there; empty where that is not one text
+    :param by: the role that adds it, where it is none of the user's own
+    """
+
+    variable: str
+    element: str = ""
+    value: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the templates of main.cf and master.cf get, and the tables beside them.
+
+    :param sections: parts of main.cf, each with ``settings``
+    :param services: services of master.cf
+    :param files: ``path`` below directory and ``content``
+    """
+
+    version: str
+    directory: str
+    sections: Sequence[Mapping[str, Any]]
+    services: Sequence[Mapping[str, Any]]
+    files: Sequence[Mapping[str, str]]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Written:
+        """:param data: the role's ``__postfix_policy``"""
+        return cls(data["version"], data["directory"], data["main_cf"], data["services"], data["files"])
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Value]:
+        return {name: value for section in self.sections for name, value in section["settings"].items()}
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """:raises PostfixError, PolicyError: the data cannot be written, or Postfix could not read it"""
+        text = "".join(render_main(section["settings"]) for section in self.sections)
+        tables = {f"{self.directory}/{file['path']}": file["content"] for file in self.files}
+        master = render_master(Service.from_data(service) for service in self.services)
+        return Policy.of(main_cf.parse(text).parameters, version=self.version, tables=tables, master=master)
+
+    def place(self, finding: Finding, inventory: Inventory) -> Place:
+        """The variable and element to change, as near as they are known."""
+        if not finding.parameter:
+            return _service_place(finding.service, "", inventory)
+        name, override = finding.parameter, self._override(finding)
+        if override is not None:
+            reference = re.fullmatch(r"\$\{?(\w+)\}?", override)
+            if not reference:
+                place = _service_place(finding.service, f".options.{name}", inventory)
+                return self._in_options(place, finding, inventory)
+            name = reference[1]
+        return self._setting_place(name, finding, inventory)
+
+    def fix(self, finding: Finding) -> str:
+        """What to write; where that is a parameter that a variable of ours sets, the variable."""
+        match = re.fullmatch(r"(?:Write )?(\w+) = (.+)", finding.fix)
+        if not match:
+            return advice(finding)
+        name, value = match.groups()
+        override = self._override(replace(finding, parameter=name))
+        reference = re.fullmatch(r"\$\{?(\w+)\}?", override or "")
+        parts = _LIST.fullmatch(reference[1] if reference else name)
+        if parts and (reference or override is None):
+            items = ", ".join(_quoted(words.plain(element)) for element in words.parse_list(value))
+            return f"Write: {_KEYS[parts[1]][0]}_{parts[2]}_restrictions: [{items}]"
+        if override is None and name in self.settings:
+            return f"Write: {EXTRA}: {{{name}: {_quoted(value)}}}"
+        return advice(finding)
+
+    def _in_options(self, place: Place, finding: Finding, inventory: Inventory) -> Place:
+        """The item of a list in the options of a service of the user's own."""
+        for _index, entry in inventory.dicts(SERVICES):
+            options = entry.get("options")
+            if f"{entry.get('name')}/{entry.get('type')}" == finding.service and isinstance(options, Mapping):
+                value = options.get(finding.parameter)
+                position = self._position(value, finding)
+                if position is not None:
+                    return replace(place, element=f"{place.element}[{position}]", value=texts_in(value)[position])
+        return replace(place, value="")
+
+    def _override(self, finding: Finding) -> str | None:
+        for service in self.policy.services:
+            if service.key == finding.service:
+                return service.overrides.get(finding.parameter)
+        return None
+
+    def _setting_place(self, name: str, finding: Finding, inventory: Inventory) -> Place:
+        value = self.settings.get(name)
+        position = self._position(value, finding)
+        item = texts_in(value)[position] if position is not None else ""
+        extra = inventory.values.get(EXTRA)
+        if isinstance(extra, Mapping) and name in extra:
+            return Place(EXTRA, f".{name}" + (f"[{position}]" if position is not None else ""), item)
+        parts = _LIST.fullmatch(name)
+        if parts:
+            prefix, key = _KEYS[parts[1]]
+            return _list_place(
+                f"{prefix}_{parts[2]}_restrictions", key, parts[2], item, self._nth(value, position), inventory
+            )
+        if name in _VARIABLES:
+            return Place(_VARIABLES[name], f"[{position}]" if position is not None else "", item)
+        return Place(EXTRA, f".{name}", item or finding.element, by=_setter(name, inventory))
+
+    @staticmethod
+    def _nth(value: Value, position: int | None) -> int:
+        """How many equal items stand before this one."""
+        items = texts_in(value)
+        return items[:position].count(items[position]) if position is not None else 0
+
+    def _position(self, value: Value, finding: Finding) -> int | None:
+        """The item of a YAML list that holds the finding's element: an item may be several words or elements."""
+        if finding.index is None or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            return None
+        settings = self._settings(finding)
+        word = finding.index
+        if finding.parameter.endswith("_restrictions"):
+            word = sum(len(element.words) for element in settings.elements(finding.parameter)[: finding.index])
+        for position, item in enumerate(value):
+            word -= len(words.split(_expanded(item, settings)))
+            if word < 0:
+                return position
+        return None
+
+    def _settings(self, finding: Finding) -> Settings:
+        return self.policy.settings(finding.service) if finding.service else self.policy.settings()
+
+
+def _quoted(text: str) -> str:
+    """As YAML takes it inside brackets."""
+    plain = re.fullmatch(r"[A-Za-z/$][\w/ .$-]*", text) and text.lower() not in (
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+    )
+    return text if plain else f'"{text}"'
+
+
+def _expanded(text: str, settings: Settings) -> str:
+    try:
+        return expand(text, settings.raw)
+    except PolicyError:
+        return text
+
+
+def _list_place(variable: str, key: str, stage: str, item: str, nth: int, inventory: Inventory) -> Place:
+    value = inventory.values.get(variable)
+    elements = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
+    own = [index for index, element in enumerate(elements) if _text(element) == item]
+    if not item:
+        return Place(variable)
+    if nth < len(own):
+        return Place(variable, f"[{own[nth]}]", item)
+    for who, contribution in _contributions(inventory):
+        lists = contribution.get(key)
+        added = lists.get(stage) if isinstance(lists, Mapping) else None
+        if isinstance(added, list) and item in map(restriction_text, added):
+            return Place(variable, "", item, by=who)
+    return Place(variable, "", item)
+
+
+def _text(element: Any) -> str:
+    return element if isinstance(element, str) else " ".join(normalise([element])[0])
+
+
+def _service_place(service: str, element: str, inventory: Inventory) -> Place:
+    name, _slash, kind = service.partition("/")
+    for index, entry in inventory.dicts(SERVICES):
+        if (str(entry.get("name")), entry.get("type")) == (name, kind):
+            return Place(SERVICES, f"[{index}]{element}", service)
+    for who, contribution in _contributions(inventory):
+        services = contribution.get("services")
+        for entry in services if isinstance(services, list) else []:
+            if isinstance(entry, Mapping) and (str(entry.get("name")), entry.get("type")) == (name, kind):
+                return Place(SERVICES, "", service, by=who)
+    return Place(SERVICES, "", service)
+
+
+def _setter(name: str, inventory: Inventory) -> str:
+    for who, contribution in _contributions(inventory):
+        settings = contribution.get("main_cf")
+        if isinstance(settings, Mapping) and name in settings:
+            return who
+    return ""
+
+
+def _contributions(inventory: Inventory) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for _index, contribution in inventory.dicts(CONTRIBUTIONS):
+        yield str(contribution.get("name", "")), contribution

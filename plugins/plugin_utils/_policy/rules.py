@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import (
@@ -218,8 +218,9 @@ def _expression_rule(line: str, number: int, depth: int, dialect: Dialect, subst
     rest = _keyword(line, "if")
     if rest is not None:
         # Text after the pattern is ignored with a warning.
-        expression, wanted, _, pattern = _pattern(rest.lstrip(SPACE), dialect)
-        return Rule("if", number, (Condition(expression.search, wanted),), pattern=pattern)
+        source = _source(rest.lstrip(SPACE), dialect.syntax)
+        condition = Condition(source.compiled(dialect).search, source.wanted)
+        return Rule("if", number, (condition,), pattern=source.written)
     if _keyword(line, "endif") is not None:
         if depth == 0:
             raise SyntaxProblem("ignoring ENDIF without matching IF")
@@ -228,25 +229,46 @@ def _expression_rule(line: str, number: int, depth: int, dialect: Dialect, subst
 
 
 def _match_rule(line: str, number: int, dialect: Dialect, substitution: bool) -> Rule:
-    expression, wanted, rest, pattern = _pattern(line, dialect)
-    conditions = [Condition(expression.search, wanted)]
+    source = _source(line, dialect.syntax)
+    rest = source.rest
+    second: _Source | None = None
     if dialect.syntax is Syntax.POSIX and rest.startswith("!"):
-        second, second_wanted, rest, _ = _pattern(rest, dialect)
-        conditions.append(Condition(second.search, second_wanted))
+        second = _source(rest, dialect.syntax)
+        rest = second.rest
     result = tuple(replacement(rest.lstrip(SPACE)))
     highest = max((piece for piece in result if isinstance(piece, int)), default=0)
-    if highest and not wanted:
+    if highest and not source.wanted:
         raise SyntaxProblem("$number found in negative match replacement text: skipping this rule")
     if highest and not substitution:
         raise SyntaxProblem("regular expression substitution is not allowed: skipping this rule")
+    expression = source.compiled(dialect, captures=highest > 0)
     if highest > expression.groups:
         raise SyntaxProblem(f'out of range replacement index "{highest}": skipping this rule')
-    return Rule("match", number, tuple(conditions), result, pattern=pattern)
+    conditions = [Condition(expression.search, source.wanted)]
+    if second is not None:
+        conditions.append(Condition(second.compiled(dialect).search, second.wanted))
+    return Rule("match", number, tuple(conditions), result, pattern=source.written)
 
 
-def _pattern(text: str, dialect: Dialect) -> tuple[Expression, bool, str, str]:
-    """:return: expression, whether a match is wanted, text after pattern and options, the pattern as written"""
-    syntax = dialect.syntax
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A pattern of a line, not compiled yet.
+
+    :param written: with its delimiters
+    :param rest: text after its options
+    """
+
+    text: str
+    options: frozenset[str]
+    wanted: bool
+    written: str
+    rest: str
+
+    def compiled(self, dialect: Dialect, *, captures: bool = False) -> Expression:
+        return compile_expression(self.text, dialect, self.options, captures=captures)
+
+
+def _source(text: str, syntax: Syntax) -> _Source:
     wanted, text = _negation(text)
     if not text:
         raise SyntaxProblem("no regexp: skipping this rule")
@@ -263,8 +285,7 @@ def _pattern(text: str, dialect: Dialect) -> tuple[Expression, bool, str, str]:
         if letter not in OPTIONS[syntax]:
             raise SyntaxProblem(f'unknown regexp option "{letter}": skipping this rule')
         options ^= {letter}
-    expression = compile_expression(text[1:end], dialect, frozenset(options))
-    return expression, wanted, rest[len(letters) :], text[: end + 1]
+    return _Source(text[1:end], frozenset(options), wanted, text[: end + 1], rest[len(letters) :])
 
 
 def replacement(text: str) -> Iterator[Piece]:
@@ -314,8 +335,3 @@ def _macro_name(text: str, start: int) -> tuple[str, int]:
     if end == start:
         raise SyntaxProblem(f'empty macro name: "{text}"')
     return text[start:end], end
-
-
-def expressions_of(rules: Sequence[Rule]) -> Iterator[str]:
-    """Patterns of all rules as written, for findings."""
-    return (rule.pattern for rule in rules if rule.pattern)

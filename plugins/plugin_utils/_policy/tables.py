@@ -114,7 +114,12 @@ class Table:
         """:raises TableError: the table is not usable"""
         if self.fatal or self.broken:
             raise TableError(f"{self.reference} is unavailable. {self.fatal or self.broken}")
-        return self.find(fold(key, utf8=self.utf8) if self.folds and self.partial_keys else key)
+        if self.utf8 and _is_broken(key):
+            return None
+        result = self.find(fold(key, utf8=self.utf8) if self.folds and self.partial_keys else key)
+        if result is not None and self.utf8 and _is_broken(result):
+            raise TableError(f'{self.reference}: key "{key}": non-UTF-8 value', retry=False)
+        return result
 
 
 @dataclass
@@ -305,6 +310,11 @@ class Tables:
             given = {user: f"{user}:x" for user in users}
         entries = sources.passwd(given)
         return Table(reference, entries.get, utf8=self.utf8)
+
+
+def _is_broken(text: str) -> bool:
+    """Whether a text holds bytes that are not UTF-8."""
+    return any("\udc80" <= character <= "\udcff" for character in text)
 
 
 _CONFIG_DIRECTORY = re.compile(r"\$(?:config_directory\b|\{config_directory\}|\(config_directory\))")

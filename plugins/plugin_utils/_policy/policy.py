@@ -250,8 +250,12 @@ class Settings:
     def elements(self, name: str) -> tuple[Element, ...]:
         """The value as a restriction list."""
         if name not in self._elements:
-            self._elements[name] = words.parse_list(self[name], frozenset(self.class_names))
+            self._elements[name] = words.parse_list(self[name], self._classes_declared)
         return self._elements[name]
+
+    @cached_property
+    def _classes_declared(self) -> frozenset[str]:
+        return frozenset(self.class_names)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

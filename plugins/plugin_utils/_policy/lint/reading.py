@@ -70,17 +70,19 @@ def elements(settings: Settings, name: str) -> tuple[Element, ...]:
 
 
 def walk(settings: Settings, name: str) -> Iterator[tuple[Element, Element]]:
-    """Each element of a list and of the classes it names, with the element of the list itself that leads there."""
+    """Each element of a list and of the classes it names, with the element of the list itself that leads there.
+
+    A class is looked into where it is first named; classes may be many, deep and circular.
+    """
+    seen: set[str] = set()
     for element in elements(settings, name):
-        for inner in _inside(settings, element, frozenset()):
+        pending = [element]
+        while pending:
+            inner = pending.pop()
             yield inner, element
-
-
-def _inside(settings: Settings, element: Element, seen: frozenset[str]) -> Iterator[Element]:
-    yield element
-    if element.kind is Kind.CLASS and element.name not in seen:
-        for inner in settings.classes.get(element.name, ()):
-            yield from _inside(settings, inner, seen | {element.name})
+            if inner.kind is Kind.CLASS and inner.name not in seen:
+                seen.add(inner.name)
+                pending.extend(reversed(settings.classes.get(inner.name, ())))
 
 
 def ports(service: Service) -> str:

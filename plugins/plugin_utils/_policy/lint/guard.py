@@ -151,27 +151,34 @@ _WARN = "warn_if_reject"
 
 def starts(service: Service) -> bool:
     """Whether smtpd finds a guard when it starts (src/smtpd/smtpd_check.c: has_required, a search for words)."""
-    return any(_has_required(service, service.elements(name), set()) for name in (RECIPIENT, RELAY))
+    return any(_has_required(service, service.elements(name)) for name in (RECIPIENT, RELAY))
 
 
-def _has_required(service: Service, elements: tuple[Element, ...], seen: set[str]) -> bool:
-    words = [str(word) for element in elements for word in element.words]
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word.lower() == _WARN and at + 1 < len(words):
-            at += 2
-            continue
-        if word.lower() == "permit":
-            return False
-        if word.lower() in GUARDS:
+def _has_required(service: Service, elements: tuple[Element, ...]) -> bool:
+    seen: set[str] = set()
+    pending = [_searched(elements)]
+    while pending:
+        word = next(pending[-1], None)
+        if word is None:
+            pending.pop()
+        elif word.lower() in GUARDS:
             return True
-        if word in service.classes and word not in seen:
+        elif word in service.classes and word not in seen:
             seen.add(word)
-            if _has_required(service, service.classes[word], seen):
-                return True
-        at += 1
+            pending.append(_searched(service.classes[word]))
     return False
+
+
+def _searched(elements: tuple[Element, ...]) -> Iterator[str]:
+    """The words up to permit, without those behind warn_if_reject; arguments count like any word."""
+    words = iter([str(word) for element in elements for word in element.words])
+    for word in words:
+        if word.lower() == "permit":
+            return
+        if word.lower() == _WARN:
+            next(words, None)
+        else:
+            yield word
 
 
 def _no_guard(service: Service) -> Iterator[Finding]:

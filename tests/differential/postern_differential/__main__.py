@@ -18,7 +18,9 @@ from postern_lab.project import LabError
 from postern_differential import recordings
 from postern_differential.cases import RELEASES, Case, dump, load
 from postern_differential.compare import essence, side_by_side, simulated
+from postern_differential.generate import cases
 from postern_differential.real import DriverError, RealSmtpd
+from postern_differential.shrink import shrink
 
 
 def main() -> int:
@@ -29,24 +31,34 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases with this in their name")
     parser.add_argument("--show", action="store_true", help="show every real reply and smtpd's log, compare nothing")
     parser.add_argument("--fresh", action="store_true", help="a process for every session")
+    parser.add_argument("--count", type=int, default=0, help="generated cases a release, after those of the corpus")
+    parser.add_argument("--seed", type=int, default=1, help="what they are generated from")
+    parser.add_argument("--tell", type=int, default=10, help="how many of their disagreements are shrunk and printed")
+    parser.add_argument("--no-corpus", action="store_true", help="generated cases only")
     parser.add_argument("--record", action="store_true", help="keep the real answers in corpus/recorded")
     arguments = parser.parse_args()
     try:
-        return max(_run(release, arguments) for release in arguments.release or RELEASES)
+        failed = 0
+        for release in arguments.release or RELEASES:
+            if not arguments.no_corpus:
+                failed += _run(release, arguments)
+            if arguments.count:
+                failed += _generated(release, arguments)
+        return 1 if failed else 0
     except (LabError, DriverError) as error:
         print(f"differential: {error}", file=sys.stderr)
         return 1
 
 
 def _run(release: str, arguments: argparse.Namespace) -> int:
-    cases = [case for case in load(arguments.case) if arguments.only in case.name and release in case.releases]
+    corpus = [case for case in load(arguments.case) if arguments.only in case.name and release in case.releases]
     started = time.monotonic()
     with RealSmtpd(release) as smtpd:
         if arguments.show:
-            for case, result in smtpd.ask_all(cases, fresh=arguments.fresh):
+            for case, result in smtpd.ask_all(corpus, fresh=arguments.fresh):
                 _show(case, result)
             return 0
-        answers = {case.name: essence(result) for case, result in smtpd.ask_all(cases, fresh=arguments.fresh)}
+        answers = {case.name: essence(result) for case, result in smtpd.ask_all(corpus, fresh=arguments.fresh)}
         version = smtpd.mail_version
     took = time.monotonic() - started
     if arguments.record:
@@ -54,29 +66,69 @@ def _run(release: str, arguments: argparse.Namespace) -> int:
         recordings.write(release, {**kept, **answers})
         print(f"{release}: recorded {len(answers)} answers of Postfix {version} in {took:.0f} s")
         return 0
-    wrong = list(_disagreements(release, cases, answers))
+    wrong = list(_disagreements(release, corpus, answers))
     for case, text in wrong:
         print(f"--- {release}: {case.name}\n{text}\n{dump([case])}")
     stale = [] if arguments.case else _stale(release, answers, whole=not arguments.only)
     for name in stale:
         print(f"--- {release}: {name}: the recording is not what smtpd answers; see --record")
     print(
-        f"{release}: Postfix {version}: {len(cases)} cases, {len(wrong)} disagreements, {len(stale)} stale recordings"
+        f"{release}: Postfix {version}: {len(corpus)} cases, {len(wrong)} disagreements, {len(stale)} stale recordings"
     )
     return 1 if wrong or stale else 0
 
 
+def _generated(release: str, arguments: argparse.Namespace) -> int:
+    """Ask generated cases; the last line reads as pytest's, so that tests/run_all.py counts them."""
+    started, asked = time.monotonic(), 0
+    bad: list[Case] = []
+    with RealSmtpd(release) as smtpd:
+
+        def disagrees(case: Case) -> bool:
+            return _difference(smtpd, case, release) is not None
+
+        for case, result in smtpd.ask_all(cases(arguments.seed, arguments.count)):
+            asked += 1
+            # Asked again in a process of its own: what differs only in one used before is no disagreement.
+            if _text(case, release, essence(result)) is None or not disagrees(case):
+                continue
+            bad.append(case)
+            if len(bad) <= arguments.tell:
+                small = shrink(case, disagrees)
+                print(f"--- {release}: {case.name}\n{_difference(smtpd, small, release)}\n{dump([small])}", flush=True)
+    took = time.monotonic() - started
+    print(
+        f"{release}: seed {arguments.seed}: {asked} generated cases, {len(bad)} disagreements, {asked / took:.0f} a second"
+    )
+    for case in bad[arguments.tell :]:
+        print(f"  also {case.name}")
+    print(f"{asked - len(bad)} passed{f', {len(bad)} failed' if bad else ''} in {took:.2f}s")
+    return len(bad)
+
+
+def _difference(smtpd: RealSmtpd, case: Case, release: str) -> str | None:
+    """What differs, None for nothing. A case that cannot be asked differs in nothing."""
+    try:
+        return _text(case, release, essence(smtpd.ask([case], fresh=True)[0]))
+    except DriverError:
+        return None
+
+
+def _text(case: Case, release: str, real: Mapping[str, Any]) -> str | None:
+    try:
+        ours = essence(simulated(case, release))
+    except Exception:  # whatever the simulator raises is a disagreement
+        return traceback.format_exc()
+    return None if ours == real else side_by_side(real, ours)
+
+
 def _disagreements(
-    release: str, cases: list[Case], answers: Mapping[str, Mapping[str, Any]]
+    release: str, corpus: list[Case], answers: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[Case, str]]:
-    for case in cases:
-        try:
-            ours = essence(simulated(case, release))
-        except Exception:  # whatever the simulator raises is a disagreement
-            yield case, traceback.format_exc()
-            continue
-        if ours != answers[case.name]:
-            yield case, side_by_side(answers[case.name], ours)
+    for case in corpus:
+        text = _text(case, release, answers[case.name])
+        if text is not None:
+            yield case, text
 
 
 def _stale(release: str, answers: Mapping[str, Any], *, whole: bool) -> list[str]:

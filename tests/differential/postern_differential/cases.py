@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Session
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 from postern_differential.cases import RELEASES, Case
 
 Verdict = dict[str, Any]

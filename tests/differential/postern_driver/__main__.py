@@ -48,6 +48,9 @@ class Driver:
         try:
             for session in case["sessions"]:
                 self.dns.data = {**_reverse_zone(session), **session.get("dns", {})}
+                if results and results[0]["fatal"]:
+                    results.append(results[0])  # it does not start for the others either
+                    continue
                 result = conversation.hold(session, fresh=bool(case.get("fresh")))
                 result.setdefault("log", conversation.warnings())
                 results.append(result)

@@ -60,7 +60,8 @@ def parse_reply(lines: list[str]) -> Reply:
 class Smtpd:
     """``smtpd -S`` as user postfix: on pipes, or with ``client`` on a TCP connection from that address."""
 
-    def __init__(self, overrides: Mapping[str, str], given: str, client: str = "") -> None:
+    def __init__(self, overrides: Mapping[str, str], given: str, log: Log, client: str = "") -> None:
+        self._log = log
         options = dict(overrides)
         for name, value in _HARNESS.items():
             if name not in overrides and not re.search(rf"^{name}\b", given, re.MULTILINE):
@@ -112,8 +113,13 @@ class Smtpd:
                 self._pending = rest
                 lines.append(line.decode(errors="replace").rstrip("\r"))
                 continue
-            if not select.select([self._read_from], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            ready = select.select([self._read_from, self._log.alarm], [], [], max(0.0, deadline - time.monotonic()))[0]
+            if not ready:
                 raise TimeoutError(f"no reply after {_SECONDS} s")
+            if self._read_from not in ready:
+                if self._log.dying(self.process.pid):
+                    raise Closed
+                continue
             try:
                 more = os.read(self._read_from, 65536)
             except ConnectionError as error:
@@ -153,6 +159,10 @@ class Smtpd:
                     stream.close()
         for ours in self._sockets:
             ours.close()
+        if self._log.dying(self.process.pid):
+            self.process.kill()
+            self.process.wait()
+            return 1  # what it would have come to
         try:
             return self.process.wait(5)
         except subprocess.TimeoutExpired:
@@ -244,13 +254,13 @@ class Conversation:
             if reply.code != 503:
                 return reply
             self.close()
-        self._smtpd = Smtpd(self._overrides, self._main_cf)
+        self._smtpd = Smtpd(self._overrides, self._main_cf, self._log)
         greeting = self._smtpd.read()
         if greeting.code == 220:
             return self._smtpd.say(command)
         # smtpd_delay_reject=no judges the real client, here 127.0.0.1, before XCLIENT can be said.
         self.close()
-        self._smtpd = Smtpd(self._overrides, self._main_cf, session["addr"])
+        self._smtpd = Smtpd(self._overrides, self._main_cf, self._log, session["addr"])
         greeting = self._smtpd.read()
         return self._smtpd.say(command) if session.get("login") and greeting.code == 220 else greeting
 

@@ -35,6 +35,8 @@ class Log:
     def __init__(self) -> None:
         self._lines: dict[int, list[str]] = {}
         self._changed = threading.Condition()
+        self.alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._dying: set[int] = set()
         Path("/dev/log").unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -49,7 +51,17 @@ class Log:
                 with self._changed:
                     text = found.group(3).decode(errors="replace").rstrip("\n\0")
                     self._lines.setdefault(int(found.group(2)), []).append(text)
+                    if text.startswith(("fatal: ", "panic: ")):
+                        self._dying.add(int(found.group(2)))
+                        os.eventfd_write(self.alarm, 1)
                     self._changed.notify_all()
+
+    def dying(self, pid: int) -> bool:
+        """Whether the process has said its last word: Postfix then sleeps for a second. Resets the alarm."""
+        with self._changed, contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.alarm)
+        with self._changed:
+            return pid in self._dying
 
     def take(self, pid: int, last: re.Pattern[str] | None = None, seconds: float = 1.0) -> list[str]:
         """The lines of process ``pid`` so far; waits until one matches ``last``. They are forgotten."""
@@ -57,6 +69,7 @@ class Log:
             if last:
                 self._changed.wait_for(lambda: any(map(last.search, self._lines.get(pid, []))), seconds)
             lines = self._lines.pop(pid, [])
+            self._dying.discard(pid)
             if len(self._lines) > 1000:  # other daemons' lines are of no use here
                 self._lines.clear()
             return lines

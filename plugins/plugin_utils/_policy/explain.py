@@ -195,7 +195,8 @@ def _same(line: LogLine, verdict: Verdict) -> list[str]:
         return ["warn_if_reject stands before the rule: it was logged, and the client noticed nothing."]
     if stage is None:
         return [
-            "The configuration of today accepts it, as far as can be told. Something was changed since, or one of the assumptions below is wrong."
+            "The configuration of today accepts it, as far as can be told. Something was changed since, or one of the "
+            "assumptions below is wrong."
         ]
     if (stage.code, stage.text) == (line.code, line.text):
         return ["The configuration of today still answers so."]

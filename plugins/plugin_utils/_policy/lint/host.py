@@ -57,8 +57,7 @@ DUPLICATE = FindingKind(
     severity=Severity.LOST,
     title="A parameter is set twice in main.cf",
     wrong="Only the last setting of a parameter counts. The earlier one, with another value, is lost.",
-    happens="What the earlier line was to do does not happen: whom it let in may be refused, whom it stopped let in. Only "
-    "postconf warns.",
+    happens="What the earlier line was to do does not happen: whom it let in may be refused, whom it stopped let in.",
     example="mynetworks = 127.0.0.0/8, 192.0.2.0/24\n...\nmynetworks = 127.0.0.0/8",
     right="Keep one of them, with everything that is wanted.",
     source="postconf(5)",

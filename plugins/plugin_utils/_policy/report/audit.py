@@ -129,6 +129,16 @@ def covers(entry: Mapping[str, str], finding: Finding) -> bool:
     return entry["code"] == finding.code and entry.get("element", "") in (finding.element, finding.parameter)
 
 
+def unused(audit: Audit, accept: Sequence[Mapping[str, str]]) -> list[str]:
+    """Each exception that no finding matches, in words: it is misspelt, or the finding is mended."""
+    told = [finding for finding, _reason in audit.accepted]
+    return [
+        f"{entry['code']} for {entry['element']}"
+        for entry in accept
+        if not any(covers(entry, finding) for finding in told)
+    ]
+
+
 def try_visitors(policy: Policy) -> tuple[Visitor, ...]:
     """The cast of personas on every door."""
     return ()

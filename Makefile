@@ -97,8 +97,9 @@ converge: setup ## Run site.yml against the demo lab
 bench: images ## Seconds, tasks and ratios of a run, beside the least it could cost
 	@tests/bench/run
 
-docs: setup ## Write the tables of variables into the READMEs of the roles
+docs: setup ## Write the tables of variables into the roles' READMEs, and docs/findings.md
 	@python docs/reference.py
+	@python docs/findings.py
 
 build: setup ## Build the collection's tarball
 	ansible-galaxy collection build --force

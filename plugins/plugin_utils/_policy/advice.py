@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, place, reply
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Decision,
+    Finding,
     PolicyError,
     Session,
+    Severity,
     Stage,
     Verdict,
 )
@@ -26,7 +28,7 @@ _EXEMPT = {
     "smtpd_sender_restrictions": ("check_client_access", "client"),
     "smtpd_recipient_restrictions": ("check_client_access", "client"),
 }
-_RELAY = "smtpd_relay_restrictions"
+_BROKEN = ("Server configuration error", "Temporary lookup failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +40,38 @@ class Change:
     session: Session
 
 
-def advise(policy: Policy, session: Session, verdict: Verdict, simulate: Simulate) -> list[str]:
-    """Sentences about what could be changed; empty when the session is served."""
+def advise(
+    policy: Policy, session: Session, verdict: Verdict, simulate: Simulate, findings: Sequence[Finding] = ()
+) -> list[str]:
+    """Sentences about what could be changed; empty when the session is served.
+
+    :param findings: of the linter; those about the deciding rule are told
+    """
     stage = decisive(verdict)
     if verdict.fatal:
         return [f"smtpd does not start: {verdict.reason}. Mend that first; the audit playbook says how."]
     if stage is None or stage.action == "permit" or stage.decided_by is None:
         return []
     told = list(_meaning(stage, stage.decided_by, session))
+    known = [finding for finding in findings if _about(finding, stage.decided_by, session)]
+    told += [f"A known mistake: {finding.message} {finding.fix[:1].upper()}{finding.fix[1:]}" for finding in known]
+    if known and stage.text.endswith(_BROKEN):
+        return told
     for change in _changes(policy, session, stage.decided_by):
         effect = _effect(change, stage, simulate)
         if effect:
             told.append(f"{change.words} {effect}")
     return told
+
+
+def _about(finding: Finding, decision: Decision, session: Session) -> bool:
+    """Whether a finding is about the rule that decided, and more than untidy."""
+    if finding.severity is Severity.STYLE or finding.service not in ("", session.service):
+        return False
+    if finding.parameter == decision.parameter:
+        return finding.index == decision.index
+    words = decision.element.split()
+    return finding.parameter in words or (finding.parameter == "mynetworks" and "permit_mynetworks" in words)
 
 
 def _effect(change: Change, stage: Stage, simulate: Simulate) -> str:
@@ -86,7 +107,7 @@ def _changes(policy: Policy, session: Session, decision: Decision) -> Iterator[C
         word, what = _EXEMPT[list_name]
         exempt = f"{word} inline:{{{session.addr}=OK}}"
         yield Change(
-            f"To exempt this {what} alone, put {word} before {place(decision)}, with a table that has {session.addr} OK.",
+            f"To exempt this {what}: {word} before {place(decision)}, with a table that has {session.addr} OK.",
             _inserted(policy, session.service, list_name, decision.index, exempt),
             session,
         )
@@ -149,8 +170,8 @@ def _meaning(stage: Stage, decision: Decision, session: Session) -> Iterator[str
             yield f"Whoever runs {addr} can give it a name in the DNS that leads back to the address."
     elif word in ("reject_unauth_destination", "defer_unauth_destination"):
         yield (
-            "A stranger may not send through this server to elsewhere; that is as it should be. If the client is one of "
-            "your users, it must log in (port 587 or 465). If the recipient's domain is yours, it must be in "
+            "A stranger may not send through this server to elsewhere; that is as it should be. If the client is "
+            "one of your users, it must log in (port 587 or 465). If the recipient's domain is yours, it must be in "
             "mydestination, virtual_mailbox_domains or relay_domains."
         )
     elif "blocked using" in text:

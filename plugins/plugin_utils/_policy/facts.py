@@ -13,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import DnsData, Session
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Answers, DnsData, Session
 
 _BLOCKED = re.compile(r"blocked using ([\w.-]+)")
 _MX_HOST = "192.0.2.25"
@@ -30,14 +30,14 @@ def reversed_address(addr: str) -> str:
 
 def assumed_dns(
     session: Session, given: DnsData, listed: Iterable[str] = (), text: str = ""
-) -> tuple[dict[str, object], list[str]]:
+) -> tuple[dict[str, Answers | str], list[str]]:
     """DNS data for a session, and a sentence for each thing that nobody told.
 
     :param given: told by the user, always wins
     :param listed: DNS lists that have the client's address
     :param text: reply of a log line, which may tell that a name was not found
     """
-    zone: dict[str, object] = {}
+    zone: dict[str, Answers | str] = {}
     said: list[str] = []
     known = {name.rstrip(".").lower() for name in given}
     for domain in _mail_domains(session):

@@ -195,8 +195,7 @@ def _mail(state: State, argument: str) -> str:
     if rejected:
         _reset_mail(state)
         raise Reply(rejected, "local_header_rewrite_clients")
-    if server.flag("strict_smtputf8") and not sender.isascii():
-        raise Reply("553 5.6.7 Must declare SMTPUTF8 to send unicode address", "strict_smtputf8")
+    _declared(state, sender)
     state.sender = sender
     return "250 2.1.0 Ok"
 
@@ -221,13 +220,19 @@ def _path(state: State, command: str, bad: str, *, empty: bool = False) -> str:
     return address
 
 
-def _address(state: State, text: str, bad: str, *, strict: bool, empty: bool = False) -> str:
+def _declared(state: State, address: str) -> None:
+    """MAIL and RCPT never announce SMTPUTF8 here."""
+    if not address.isascii() and state.server.flag("strict_smtputf8"):
+        raise Reply("553 5.6.7 Must declare SMTPUTF8 to send unicode address", "strict_smtputf8")
+
+
+def _address(state: State, text: str, bad: str, *, strict: bool, empty: bool = False, smtputf8: bool = False) -> str:
     path = extract(text, strict=strict)
     if path.bad or not (path.address or empty):
         raise Reply(bad)
     if path.address:
         answer = state.server.resolve(state, path.address, state.recipient if empty else state.sender)
-        if answer.error or not answer.domain.isascii():
+        if answer.error or not (smtputf8 or answer.domain.isascii()):
             raise Reply(bad)
     return path.address
 
@@ -257,8 +262,7 @@ def _rcpt(state: State, argument: str) -> str:
         state.overshoot += 1
         error = state.overshoot > server.number("smtpd_recipient_overshoot_limit")
         raise Reply("452 4.5.3 Error: too many recipients", "smtpd_recipient_limit", error=error)
-    if server.flag("strict_smtputf8") and not recipient.isascii():
-        raise Reply("553 5.6.7 Must declare SMTPUTF8 to send unicode address", "strict_smtputf8")
+    _declared(state, recipient)
     if is_probe_sender(state, recipient):
         recipient = server.probe_sender
     else:
@@ -300,11 +304,14 @@ def _vrfy(state: State, argument: str) -> str:
     if server.flag("disable_vrfy_command"):
         raise Reply("502 5.5.1 VRFY command is disabled", "disable_vrfy_command")
     words = [word for word, _broken in command_words(argument)]
-    text = " ".join(words)
+    smtputf8 = bool(words) and server.flag("smtputf8_enable") and words[-1].upper() == "SMTPUTF8"
+    text = " ".join(words[:-1] if smtputf8 else words)
     if not text:
         suffix = " [SMTPUTF8]" if server.flag("smtputf8_enable") else ""
         raise Reply(f"501 5.5.4 Syntax: VRFY address{suffix}")
-    address = _address(state, text, _BAD_RECIPIENT, strict=False)
+    address = _address(state, text, _BAD_RECIPIENT, strict=False, smtputf8=smtputf8)
+    if not smtputf8:
+        _declared(state, address)
     rejected = drivers.check_rcpt(state, address)
     if rejected:
         raise Reply(rejected)

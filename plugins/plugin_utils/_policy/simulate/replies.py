@@ -69,18 +69,24 @@ def fit_enhanced_code(code: str, reply_class: str) -> str:
     return "4.0.0"
 
 
-def printable(text: str) -> str:
-    """Control characters as blanks; smtpd sends them so."""
+def printable(text: str, *, utf8: bool = True) -> str:
+    """Control characters as blanks, as smtpd sends them.
+
+    :param utf8: smtputf8_enable; without it no octet of UTF-8 is printable
+    """
     if text.isascii() and text.isprintable():
         return text
+    if not utf8:
+        text = text.encode("utf-8", "surrogateescape").decode("latin-1")
+        return "".join(char if " " <= char <= "~" else " " for char in text)
     return "".join(" " if char < " " or char == "\x7f" else char for char in text)
 
 
-def rejection(code: int, dsn: str, text: str) -> str:
+def rejection(code: int, dsn: str, text: str, *, utf8: bool = True) -> str:
     """A reply line of a restriction before deferral and soft_bounce are applied."""
     if not 400 <= code <= 599 or enhanced_code(dsn) is None:
         return SERVICE_UNAVAILABLE
-    return printable(f"{code} {dsn} {text}")
+    return printable(f"{code} {dsn} {text}", utf8=utf8)
 
 
 def same_class(reply: str) -> str:

@@ -38,12 +38,12 @@ def _apply(state: State, name: str, action: str, context: Context) -> Outcome:
 
 def _answer(state: State, word: str, name: str) -> str | None:
     """The service's action; None when it cannot be reached."""
-    given = next((state.answers[key] for key in (name, word) if key in state.answers), None)
-    if given is None:
-        state.assume(f"What the policy service {name} answers is not known: taken as DUNNO.")
-        return "DUNNO"
-    text = given.strip()
+    text = next((state.answers[key] for key in (name, word) if key in state.answers), "").strip()
     if text.lower() in UNREACHABLE:
+        return None
+    if not text and state.server.tables.absent == "missing":
+        # As with files that were not given: nothing is there, as the real smtpd would find.
+        state.assume(f"What the policy service {name} answers is not known: taken as not running.")
         return None
     if not text:
         state.assume(f"What the policy service {name} answers is not known: taken as DUNNO.")

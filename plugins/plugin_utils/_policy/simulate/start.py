@@ -224,6 +224,7 @@ class Server:
         check_parameters(self.settings)
         self.delay_reject = self.flag("smtpd_delay_reject")
         self.soft_bounce = self.flag("soft_bounce")
+        self.utf8 = self.flag("smtputf8_enable")
         self.access_parents = self._parents("smtpd_access_maps")
         for parameter in NETWORK_LISTS:
             # A bad pattern only fails when it is compared; a "!" or "type:" without anything is fatal now.

@@ -177,7 +177,7 @@ class State:
         """
         why = why or text
         warning = bool(self.warn) and softness is Softness.POLICY
-        reply = replies.rejection(code, dsn, text)
+        reply = replies.rejection(code, dsn, text, utf8=self.server.utf8)
         if not warning and self.if_reject.active and reply.startswith("5"):
             return self._deferred_instead(why)
         if self.server.soft_bounce:

@@ -74,7 +74,7 @@ def answer(asked: Asked, policy: Policy, host: str, version: str, lines: Mapping
     zone, assumed = assumed_dns(session, asked.dns, asked.listed, line.text if line else "")
 
     def ask(changed: Policy, other: Session) -> Verdict:
-        return simulate(changed, other, zone)
+        return simulate(changed, other, zone, absent_services="dunno")
 
     verdict = ask(policy, session)
     advice = advise(policy, session, verdict, ask, _findings(policy))

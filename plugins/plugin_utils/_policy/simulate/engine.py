@@ -27,6 +27,7 @@ def simulate(
     dns: DnsData | None = None,
     absent_tables: str = "missing",
     answers: Mapping[str, str] | None = None,
+    absent_services: str = "",
 ) -> Verdict:
     """What smtpd of that release answers to each command of a session.
 
@@ -35,12 +36,15 @@ def simulate(
         or ``empty``, which is then an assumption
     :param answers: of policy services, by endpoint, and of address verification, by ``verify:user@domain``; those in
         the policy's tables count as well
+    :param absent_services: what a policy service is whose answer is not given: ``down`` or ``dunno``; empty: ``down``
+        where files that were not given are missing, else ``dunno``
     :raises PolicyError: the policy has no such service
     """
     server = _server(policy, session.service, absent_tables)
     if isinstance(server, StartFailure):
         return Verdict(fatal=not server.crash, crash=server.crash, reason=server.reason)
     state = State(server, Dns(dns or {}), session, _answers(policy, answers))
+    state.services_down = absent_services == "down" or (not absent_services and absent_tables == "missing")
     try:
         told = tuple(stages(state))
     except PolicyError as error:

@@ -41,8 +41,7 @@ def _answer(state: State, word: str, name: str) -> str | None:
     text = next((state.answers[key] for key in (name, word) if key in state.answers), "").strip()
     if text.lower() in UNREACHABLE:
         return None
-    if not text and state.server.tables.absent == "missing":
-        # As with files that were not given: nothing is there, as the real smtpd would find.
+    if not text and state.services_down:
         state.assume(f"What the policy service {name} answers is not known: taken as not running.")
         return None
     if not text:

@@ -109,6 +109,7 @@ class State:
     :param decided: what decided about the command
     :param permits: list -> the element that ended it with OK
     :param answers: of policy services and address verification
+    :param services_down: policy services whose answer is not given are not running
     :param over: how the session ended, where it ended without a reply
     """
 
@@ -149,6 +150,7 @@ class State:
     decided: Decision | None = None
     permits: dict[str, Decision | None] = field(default_factory=dict)
     over: SessionOver | None = None
+    services_down: bool = False
 
     def __post_init__(self) -> None:
         session = self.session

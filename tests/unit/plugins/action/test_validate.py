@@ -143,6 +143,71 @@ def test_the_line_in_the_inventory_is_told(bad: Run) -> None:
     assert bad.inventory[int(place) - 1].strip() == "mail_hostname: mx2"
 
 
+@pytest.fixture(scope="module")
+def broken(play: Play) -> Run:
+    """Lists as people write them, wrong in many ways, for two servers that share them."""
+    lists = {
+        "postfix_mynetworks": ["127.0.0.0/8", "192.0.2.10/24"],
+        "postfix_smtp_client_restrictions": [
+            "permit_mynetworks",
+            "reject_unknow_client_hostname",
+            "check_client_access lmdb:/etc/postfix/clients, check_helo_access /etc/postfix/helo",
+            {"name": "reject_rbl_client"},
+        ],
+        "postfix_submission_relay_restrictions": [
+            "permit_sasl_authenticated",
+            "check_policy_service private/x",
+            "reject",
+        ],
+        "postfix_main_cf_extra": {"smtpd_etrn_restrictions": ["rejectt"]},
+    }
+    services = [
+        {
+            "name": "10025",
+            "type": "inet",
+            "private": False,
+            "command": "smtpd",
+            "options": {"smtpd_helo_restrictions": ["permit_mynetworks", "reject_invalid_hostnam"]},
+        }
+    ]
+    return play({**GOOD, **lists}, mx2={"postfix_services_extra": services})
+
+
+def test_every_mistake_in_lists_is_told_at_once_at_its_variable(broken: Run) -> None:
+    assert broken.code != 0
+    assert not broken.connected
+    found = re.findall(r"^ +\d+\. (mx\d(?:, mx\d)*): (?!warning)([\w.\[\]]+): ", broken.report, re.MULTILINE)
+    assert sorted(found) == [
+        ("mx1, mx2", "postfix_main_cf_extra.smtpd_etrn_restrictions[0]"),
+        ("mx1, mx2", "postfix_mynetworks[1]"),
+        ("mx1, mx2", "postfix_smtp_client_restrictions[1]"),
+        ("mx1, mx2", "postfix_smtp_client_restrictions[2]"),
+        ("mx1, mx2", "postfix_smtp_client_restrictions[3].domain"),
+        ("mx1, mx2", "postfix_submission_relay_restrictions[1]"),
+        ("mx2", "postfix_services_extra[0].options.smtpd_helo_restrictions[1]"),
+    ], broken.report
+
+
+def test_a_mistake_in_a_list_has_its_code_what_happens_and_the_fix(broken: Run) -> None:
+    line = next(part for part in re.split(r"\n +\d+\. ", broken.report) if "reject_unknow_client" in part)
+    assert "[unknown-restriction]." in line
+    assert "451 4.3.5" in line
+    assert "Write: reject_unknown_client_hostname" in line
+
+
+def test_an_exception_lets_a_finding_pass_and_one_without_use_does_not(play: Play) -> None:
+    lists = ["permit_mynetworks", "reject_unauth_destination", "check_helo_access lmdb:/x", "sleep soon"]
+    accept = {"code": "not-a-code", "element": "sleep soon", "reason": "a test"}
+    policy = {"postfix_smtp_client_restrictions": lists, "postfix_accept_findings": [accept]}
+    run = play({**GOOD, **policy})
+    assert run.code != 0
+    told = re.search(r'\{code: ([a-z-]+), element: "sleep soon"\}', run.report)
+    assert told, run.report
+    policy["postfix_accept_findings"] = [{**accept, "code": told[1]}]
+    run = play({**GOOD, **policy})
+    assert run.code == 0, run.output
+
+
 def test_no_secret_is_printed_however_verbose(bad: Run) -> None:
     assert "hunter2" not in bad.output
     assert "seasalt" not in bad.output

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, place, reply
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice as sentence
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Decision,
     Finding,
@@ -54,7 +55,7 @@ def advise(
         return []
     told = list(_meaning(stage, stage.decided_by, session))
     known = [finding for finding in findings if _about(finding, stage.decided_by, session)]
-    told += [f"A known mistake: {finding.message} {finding.fix[:1].upper()}{finding.fix[1:]}" for finding in known]
+    told += [f"A known mistake: {finding.message} {sentence(finding)}" for finding in known]
     if known and stage.text.endswith(_BROKEN):
         return told
     for change in _changes(policy, session, stage.decided_by):

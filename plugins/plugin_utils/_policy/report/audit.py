@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Verdict
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected, read_instance
@@ -96,7 +96,7 @@ def _judge(collected: Collected, host: str, platform: str, date: str, accept: Se
     trouble: list[str] = []
     found = list(collected.findings)
     try:
-        found += linter.lint(collected.written)
+        found += judge(collected.written)
     except PolicyError as error:
         trouble.append(f"The configuration could not be judged to its end: {error}")
     found.sort(key=lambda finding: finding.severity.rank)
@@ -125,8 +125,9 @@ def _accepted(
 
 
 def covers(entry: Mapping[str, str], finding: Finding) -> bool:
-    """Whether an exception is about this finding: same code, and same element or parameter."""
-    return entry["code"] == finding.code and entry.get("element", "") in (finding.element, finding.parameter)
+    """Whether an exception is about this finding: same code and element, or the parameter or service without one."""
+    named = finding.element or finding.parameter or finding.service
+    return entry["code"] == finding.code and entry["element"].split() == named.split()
 
 
 def unused(audit: Audit, accept: Sequence[Mapping[str, str]]) -> list[str]:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
@@ -92,7 +93,7 @@ def _result(audit: Audit, finding: Finding, reason: str, codes: list[str], place
         "ruleId": finding.code,
         "ruleIndex": codes.index(finding.code),
         "level": _LEVELS[finding.severity],
-        "message": {"text": f"{audit.host}: {finding.message} {finding.consequence} Fix: {finding.fix}"},
+        "message": {"text": f"{audit.host}: {finding.message} {finding.consequence} Fix: {advice(finding)}"},
         "locations": [
             {"physicalLocation": location, "logicalLocations": [{"fullyQualifiedName": places.words(finding)}]}
         ],

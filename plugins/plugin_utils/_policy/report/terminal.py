@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.audit import Audit
@@ -41,7 +42,7 @@ def lines(audit: Audit) -> Iterator[str]:
         yield from _wrap(f"{number:3}. [{words.LABELS[finding.severity]}] {finding.message}", "     ")
         yield from _wrap(f"     In {places.words(finding)}{element}", "       ")
         yield from _wrap(f"     Then: {finding.consequence}", "       ")
-        yield from _wrap(f"     Fix: {finding.fix}", "       ")
+        yield from _wrap(f"     Fix: {advice(finding)}", "       ")
     rest = len(audit.findings) - min(len(urgent), _MOST)
     if rest:
         yield f"     {rest} more in the report."

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, dialogue
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.audit import Audit, Try, Visitor
@@ -76,7 +77,7 @@ def _card(each: Numbered, places: Places, drawing: Drawing) -> dict[str, Any]:
         "title": titles().get(finding.code, ""),
         "message": finding.message,
         "consequence": finding.consequence,
-        "fix": finding.fix,
+        "fix": advice(finding),
         "element": finding.element,
         "where": places.words(finding),
         "link": listing.ident if listing else "",

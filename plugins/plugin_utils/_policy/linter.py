@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import (
     results,
     services,
     spelling,
+    start,
     values,
     versions,
 )
@@ -57,8 +59,8 @@ _TOPICS = (
     results,
     services,
     spelling,
+    start,
     values,
-    versions,
     versions,
 )
 
@@ -71,7 +73,13 @@ KINDS: tuple[FindingKind, ...] = tuple(
 """Every documented code, worst first."""
 SHOWN_BY_HOST: frozenset[str] = frozenset(kind.code for topic in _TOPICS if not topic.RULES for kind in topic.KINDS)
 """Codes that need more than a policy: files as they are on the host."""
+_OPENINGS = frozenset(kind.code for kind in relay.KINDS)
 RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic.RULES)
+
+
+# Told only when nothing more exact was found.
+_UNLESS_SHOWN = {"unanchored-allow-pattern": Severity.IDLE, "warned-guard": Severity.IDLE}
+_STOPS = re.compile(r"does not start|stops|dies|fatal")
 
 
 def lint(policy: Policy) -> list[Finding]:
@@ -80,7 +88,8 @@ def lint(policy: Policy) -> list[Finding]:
     A finding that all services share which do not override its parameter has no service, and is there once.
     """
     found = [finding for rule in RULES for finding in rule(policy)]
-    return sorted(map(_punctuated, _merged(_witnessed(found), policy)), key=_order)
+    told = _merged(_witnessed(_without_echoes(found)), policy)
+    return sorted(map(_punctuated, told), key=_order)
 
 
 def _punctuated(finding: Finding) -> Finding:
@@ -91,19 +100,40 @@ def _sentence(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _witnessed(found: Iterable[Finding]) -> list[Finding]:
-    """A finding of severity relay without a session gets that of the service's open relay, if it is one."""
+def _without_echoes(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Leave out what only repeats another finding in vaguer words."""
+    undeclared = {finding.element for finding in findings if finding.code == spelling.UNDECLARED_CLASS.code}
+    vague = start.DOES_NOT_START.code
+    stopped = {
+        finding.service
+        for finding in findings
+        if finding.code != vague and finding.severity is Severity.DEFERRED and _STOPS.search(finding.consequence)
+    }
+    for finding in findings:
+        if finding.code == parameters.UNKNOWN.code and finding.parameter in undeclared:
+            continue
+        if finding.code == vague and (finding.service in stopped or "" in stopped):
+            continue
+        yield finding
+
+
+def _witnessed(found: Iterable[Finding]) -> Iterator[Finding]:
+    """A finding of severity relay without a session gets one that another finding has of the same service.
+
+    Where there is none, a mistake that is not dangerous in itself counts as one without effect.
+    """
     findings = list(found)
     sessions: dict[str, Mapping[str, Any]] = {}
     for finding in findings:
-        if finding.session and finding.code == "open-relay":
+        if finding.session and finding.severity is Severity.RELAY and finding.code in _OPENINGS:
             sessions.setdefault(finding.service, finding.session)
-    return [
-        replace(finding, session=sessions[finding.service])
-        if finding.severity is Severity.RELAY and not finding.session and finding.service in sessions
-        else finding
-        for finding in findings
-    ]
+    for finding in findings:
+        if finding.severity is not Severity.RELAY or finding.session:
+            yield finding
+        elif finding.service in sessions:
+            yield replace(finding, session=sessions[finding.service])
+        else:
+            yield replace(finding, severity=_UNLESS_SHOWN.get(finding.code, finding.severity))
 
 
 def _merged(findings: Iterable[Finding], policy: Policy) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import LISTS, Argument, Restriction
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
     GUARDS,
@@ -261,19 +261,11 @@ def _option(text: str) -> tuple[str, str, str]:
 
 
 def _address(element: Element, address: str) -> str:
-    bare = address.split(":", 1)[-1] if address.split(":", 1)[0].isalpha() and ":" in address else address
-    if re.fullmatch(r"\[?[A-Za-z0-9.:-]+\]?:\d+", address) and not address.startswith("/"):
-        return f"{element.name} inet:{address}"
+    head, colon, rest = address.partition(":")
+    bare = rest if colon and head.isalpha() and not rest.isdigit() else address
+    if re.fullmatch(r"\[?[A-Za-z0-9.:-]+\]?:\d+", bare):
+        return f"{element.name} inet:{bare}"
     return f"{element.name} unix:{bare or 'private/policy'}"
-
-
-def default_of_bare_table(list_name: str) -> str:
-    """The restriction that a table without one stands for in that list; empty where there is none."""
-    return LISTS[list_name].bare_table
-
-
-def takes_table(entry: Restriction | None) -> bool:
-    return entry is not None and entry.argument is Argument.TABLE
 
 
 RULES = (each_service(_arguments),)

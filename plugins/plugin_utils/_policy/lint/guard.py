@@ -213,7 +213,8 @@ def _warned(service: Service, place: Place, *, fatal: bool = False) -> Finding:
     message = f"warn_if_reject makes {place.element.name} log only; it refuses nobody."
     if fatal:
         return service.at(place, WARNED_GUARD, message, fix, severity=Severity.DEFERRED, consequence=_FATAL)
-    return service.at(place, WARNED_GUARD, message, fix)
+    severity = None if has_working_guard(service) else Severity.RELAY
+    return service.at(place, WARNED_GUARD, message, fix, severity=severity)
 
 
 def _warned_guards(service: Service) -> Iterator[Finding]:

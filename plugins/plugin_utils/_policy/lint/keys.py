@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import sources
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_ipv4, is_ipv6
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, uses
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import compressed
@@ -131,15 +131,7 @@ def _never(service: Service, use: Use, entry: Entry, reason: Reason) -> Finding:
     why, right = reason
     message = f"The key {entry.key} never matches: {why}."
     fix = f"{right} {entry.result}".strip() if right else "leave the entry out"
-    return find(
-        NEVER_MATCHES,
-        _parameter(use),
-        message,
-        fix,
-        service=service.key,
-        index=entry.index,
-        element=str(entry),
-    )
+    return about(service, use, entry, NEVER_MATCHES, message, fix)
 
 
 def _parameter(use: Use) -> str:
@@ -247,15 +239,7 @@ def _misplaced(service: Service, use: Use, entries: tuple[Entry, ...]) -> Iterat
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         message = f"{use.check} never asks for keys such as {wrong[0].key}{more}."
-        yield find(
-            WRONG_KEYS,
-            _parameter(use),
-            message,
-            f"{right} {use.reference}",
-            service=service.key,
-            index=wrong[0].index,
-            element=str(wrong[0]),
-        )
+        yield about(service, use, wrong[0], WRONG_KEYS, message, f"{right} {use.reference}")
 
 
 def _is_network(key: str) -> bool:
@@ -273,15 +257,7 @@ def _shadowed(service: Service, use: Use, entries: tuple[Entry, ...]) -> Iterato
                 continue
             message = f"For {entry.key}{other.key} the entry {other.key} is found first, not {entry.key}."
             fix = f"{entry.key}{other.key} {entry.result}"
-            yield find(
-                SHADOWED_USER,
-                _parameter(use),
-                message,
-                fix,
-                service=service.key,
-                index=entry.index,
-                element=str(entry),
-            )
+            yield about(service, use, entry, SHADOWED_USER, message, fix)
             return
 
 

@@ -125,7 +125,7 @@ def _no_sasl(service: Service) -> Iterator[Finding]:
         return
     for place in service.everywhere():
         if place.name in _ALL or place.name == "check_sasl_access":
-            message = f"{place.element} is ignored: nobody can log in to {service.key}."
+            message = f"{place.element} is ignored: nobody can log in here."
             fix = "put it into the lists of the service where users log in, or set smtpd_sasl_auth_enable = yes"
             yield service.at(place, WITHOUT_SASL, message, fix)
 

@@ -25,6 +25,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import kind_of
 
 GUARD_BEFORE_PERMITS = FindingKind(
     code="guard-before-permits",
@@ -158,6 +159,13 @@ KINDS = (
 
 _GUARD = frozenset({"reject_unauth_destination", "defer_unauth_destination"})
 _END = frozenset({"reject", "defer"})
+_PEOPLE = {
+    "permit_mynetworks": "your own networks",
+    "permit_sasl_authenticated": "users who have logged in",
+    "permit_inet_interfaces": "this machine",
+    "permit_tls_clientcerts": "clients with a known certificate",
+    "permit_tls_all_clientcerts": "clients with a certificate",
+}
 _SASL = "permit_sasl_authenticated"
 _NETWORKS = "permit_mynetworks"
 # What a laptop in a hotel fails.
@@ -231,9 +239,9 @@ def _guard_first(service: Service) -> Iterator[Finding]:
 def _refuses_own(service: Service, place: Place, words: list[str], *, behind: bool) -> Finding:
     names = " and ".join(words)
     message = (
-        f"{place.element} stands before {names}, which is therefore never asked."
+        f"{place.element} stands before {names}, so that those they stand for are refused."
         if behind
-        else f"{place.element} stands in a list that does not hold {names}, which another list does not make up for."
+        else f"{place.element} stands in a list without {names}; that another list has it does not help."
     )
     fix = ", ".join([*words, str(place.element)])
     return service.at(place, GUARD_BEFORE_PERMITS, message, fix)
@@ -272,13 +280,13 @@ def _rejects_everybody(service: Service) -> Iterator[Finding]:
 
 def _reject_at_end(service: Service, place: Place, before: set[str]) -> Iterator[Finding]:
     if service.is_mx and _receives_mail(service):
-        message = f"{place.element} refuses every server that brings mail for you: {_only(before)} get past it."
+        message = f"{place.element} refuses every server that brings mail for you: {_only(before)} can get past it."
         fix = "reject_unauth_destination"
         if place.parameter in EARLY:
             fix = f"leave {place.element} out here"
         yield service.at(place, REJECTS_EVERYBODY, message, fix)
     elif service.sasl and not before & (OWN_CLIENTS - {_NETWORKS, "permit_inet_interfaces"}):
-        message = f"{place.element} refuses users who have logged in: {_only(before)} get past it."
+        message = f"{place.element} refuses users who have logged in: {_only(before)} can get past it."
         yield service.at(place, REJECTS_EVERYBODY, message, f"{_SASL}, {place.element}")
     elif not before and not service.is_mx:
         message = f"{place.element} refuses everybody: nothing before it permits anyone."
@@ -286,7 +294,7 @@ def _reject_at_end(service: Service, place: Place, before: set[str]) -> Iterator
 
 
 def _only(words: set[str]) -> str:
-    return f"only clients of {' and '.join(sorted(words))}" if words else "no clients at all"
+    return f"only {' and '.join(sorted(_PEOPLE[word] for word in words))}" if words else "nobody"
 
 
 def _receives_mail(service: Service) -> bool:
@@ -313,7 +321,7 @@ def _roaming_list(service: Service, name: str, elsewhere: bool) -> Iterator[Find
     networks = names.index(_NETWORKS) if _NETWORKS in names else None
     for at, place in enumerate(places):
         word = documented(place)
-        if place.element.warn or word not in _ROAMING:
+        if place.element.warn or word not in _ROAMING or _swallows(service, place):
             continue
         users_come_later = login is not None and at < login
         refuses_users = users_come_later or (service.sasl and login is None)
@@ -326,6 +334,12 @@ def _roaming_list(service: Service, name: str, elsewhere: bool) -> Iterator[Find
             consequence = "Printers, scanners and programs in your networks are refused, mostly with 450 or 504."
             fix = f"permit_mynetworks, {place.element}"
             yield service.at(place, ROAMING_USERS, message, fix, consequence=consequence)
+
+
+def _swallows(service: Service, place: Place) -> bool:
+    """The word taken for a DNS list is a restriction: then no list is asked."""
+    argument = place.element.argument
+    return argument is not None and kind_of(argument.text, service.classes) in (Kind.RESTRICTION, Kind.CLASS)
 
 
 def _refuses_roaming(service: Service, place: Place, severity: Severity | None) -> Finding:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.results import permits
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, uses
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import Network
@@ -93,26 +93,15 @@ def _weakness(body: str, check: str) -> tuple[str, str]:
         return "", ""
     right = re.sub(r"(?<=\w)\.(?=\w)", r"\\.", body) if loose else body
     right = ("" if anchored_start else "^") + right + ("" if anchored_end else "$")
-    return " and ".join(parts), right
+    listed = " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+    return listed, right
 
 
 def _lookalike(service: Service, use: Use, entry: Entry, reason: str, right: str) -> Finding:
     message = f"The pattern {entry.key} permits, and lacks {reason}: look-alikes match as well."
     dollar = right.replace("$", "$$") if use.name.startswith("{") else right
     fix = f"/{dollar}/ {entry.result}"
-    return find(
-        LOOKALIKE,
-        _parameter(use),
-        message,
-        fix,
-        service=service.key,
-        index=entry.index,
-        element=str(entry),
-    )
-
-
-def _parameter(use: Use) -> str:
-    return use.reference if not use.name.startswith("{") else use.place.parameter
+    return about(service, use, entry, LOOKALIKE, message, fix)
 
 
 def _unreached(service: Service) -> Iterator[Finding]:
@@ -168,15 +157,7 @@ def _unreached_patterns(service: Service, use: Use, entries: tuple[Entry, ...]) 
 def _behind(service: Service, use: Use, entry: Entry, before: Entry) -> Finding:
     message = f"{entry.key} is never reached: {before.key} before it matches all that it does."
     fix = f"put {entry} before {before}, or leave it out"
-    return find(
-        UNREACHED_RULE,
-        _parameter(use),
-        message,
-        fix,
-        service=service.key,
-        index=entry.index,
-        element=str(entry),
-    )
+    return about(service, use, entry, UNREACHED_RULE, message, fix)
 
 
 RULES = (each_service(_lookalikes, _unreached),)

@@ -196,7 +196,8 @@ def _unreadable(service: Service, contents: Contents, use: Use) -> Finding | Non
         return None
     if not table.broken or use.type == "fail" or use.reference.count("{") > use.reference.count("}"):
         return None
-    message = f"Postfix cannot read the table {use.reference}: {table.broken}."
+    reason = table.broken.removeprefix(f"{use.reference}, ")
+    message = f"Postfix cannot read the table {use.reference}: {reason}."
     fix = f"{use.check} inline:{{key=REJECT}}" if use.type == "inline" else "mend the line, then run postmap"
     return find(BROKEN_TABLE, use.place.parameter, message, fix, service=service.key, element=use.place.element)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.spelling import meant
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, uses
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
     CLIENT,
     END_OF_DATA,
@@ -228,21 +228,7 @@ def _results(service: Service) -> Iterator[Finding]:
             for kind, message, fix, severity in _judge(service, use, entry):
                 counts[kind.code] = counts.get(kind.code, 0) + 1
                 if counts[kind.code] <= _MOST:
-                    yield find(
-                        kind,
-                        _parameter(use),
-                        message,
-                        fix,
-                        severity=severity,
-                        service=service.key,
-                        index=entry.index,
-                        element=str(entry),
-                    )
-
-
-def _parameter(use: Use) -> str:
-    """The table's name; a table within main.cf is part of its list."""
-    return use.reference if not use.name.startswith("{") and use.type != "static" else use.place.parameter
+                    yield about(service, use, entry, kind, message, fix, severity=severity)
 
 
 _Judgement = tuple[FindingKind, str, str, Severity | None]
@@ -253,7 +239,7 @@ def _judge(service: Service, use: Use, entry: Entry) -> Iterator[_Judgement]:
     subject = f"For {entry.key}" if entry.key else f"In {use.reference}"
     entry_check = lookup(use.check)
     if entry_check is not None and entry_check.ok_forbidden and (permits(entry.result) or result.word == "DISCARD"):
-        message = f"{subject} {use.check} may not answer {result.word}: Postfix answers 451 instead."
+        message = f"{subject} {use.check} may not answer {entry.result.split()[0]}: Postfix answers 451 instead."
         yield ALLOW_FORBIDDEN, message, f"{entry.key} DUNNO".strip(), None
     if result.word in ACCESS_RESULTS:
         yield from _known_result(service, use, entry, result)

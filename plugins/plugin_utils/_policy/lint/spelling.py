@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, RESTRICTIONS
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Place, Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
@@ -282,6 +282,10 @@ def _unknown(service: Service) -> Iterator[Finding]:
 def _unknown_word(service: Service, place: Place, *, guess: bool) -> Finding:
     word = place.element.name
     cause = _cause(service, word)
+    if cause is None and word.upper() in ACCESS_RESULTS:
+        meaning = INVENTIONS.get(word.lower(), "")
+        fix = meaning or "leave it out, or put it into a table behind a check_*_access"
+        cause = UNKNOWN_RESTRICTION, f"{word} is a result of access tables, not a restriction.", fix
     if cause is None:
         hint, fix = _did_you_mean(word, guess)
         cause = UNKNOWN_RESTRICTION, f"Postfix has no restriction {word}{hint}.", fix

@@ -13,8 +13,9 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy import source
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import LISTS as CATALOGUE_LISTS
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE, SyntaxProblem, unwrapped
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import LISTS, Place, Service, restriction
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Kind, PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.rules import Rule
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import DATABASES, INDEXED, Table, Tables
 
@@ -92,6 +93,31 @@ def _use(list_name: str, place: Place) -> Use | None:
         words = text.replace(",", " ").split()
         text = words[0] if words and entry.name == "check_ccert_access" else ""
     return Use(list_name, place, entry.name, text) if ":" in text else None
+
+
+def about(
+    service: Service,
+    use: Use,
+    entry: Entry,
+    kind: FindingKind,
+    message: str,
+    fix: str,
+    *,
+    severity: Severity | None = None,
+) -> Finding:
+    """A finding about an entry: of the table's file, or of the restriction list that the table is written in."""
+    if use.name.startswith("{") or use.type == "static":
+        return service.at(use.place, kind, message, fix, severity=severity)
+    return find(
+        kind,
+        use.reference,
+        message,
+        fix,
+        severity=severity,
+        service=service.key,
+        index=entry.index,
+        element=str(entry),
+    )
 
 
 class Contents:

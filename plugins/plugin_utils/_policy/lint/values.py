@@ -59,7 +59,8 @@ def _broken(service: Service, name: str) -> Iterator[Finding]:
     try:
         service.settings[name]
     except MacroError as error:
-        message = f"Postfix cannot read a macro in {name}: {str(error).split(': ', 1)[-1]}."
+        reason = str(error).removeprefix(f"{name}: ").removeprefix("macro processing error: ")
+        message = f"Postfix cannot read a macro in {name}: {reason[:200]}."
         fix = "write $$ where a $ itself is meant, and close every { of a ${name}"
         yield find(MACRO_ERROR, name, message, fix, service=service.key)
 

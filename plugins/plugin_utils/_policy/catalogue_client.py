@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue_model import (
     RBL_REPLY,
+    Argument,
     ReplyText,
     Restriction,
     dnsbl,
@@ -208,11 +209,11 @@ CLIENT: tuple[Restriction, ...] = (
         replacement="reject_unknown_client_hostname",
         source="",
     ),
-    plain(
+    Restriction(
         "check_address_map",
         "client",
-        "a word of mail_params.h that no release implements",
-        "",
+        "a word of local_header_rewrite_clients; no restriction list knows it",
+        Argument.TABLE,
         since=None,
         replacement="check_client_access",
         source="",

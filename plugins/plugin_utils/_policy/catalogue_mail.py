@@ -100,7 +100,7 @@ HELO: tuple[Restriction, ...] = (
         "helo",
         "reject a HELO name that is on a DNS blocklist",
         "helo",
-        since=(2, 0),
+        since=(2, 1),
         profile="helo",
         source="reject_rbl_domain",
     ),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -124,6 +125,8 @@ def number(name: str, value: str, most: int = LARGEST_INT) -> int:
     raise PolicyError(f"bad numerical configuration: {name} = {value}")
 
 
+# As strtol takes it; without digits it is 0.
+_TIME = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -133,11 +136,9 @@ def seconds(name: str, value: str, unit: str = "s") -> int:
     :param unit: of a bare number, the unit of the parameter's default
     :raises PolicyError: fatal for the daemon
     """
-    value = value.lstrip(" \t\n\v\f\r").removeprefix("+")
-    end = 0
-    while end < len(value) and value[end].isascii() and value[end].isdigit():
-        end += 1
-    factor = _UNITS.get(value[end : end + 1] or unit)
-    if 0 < end < 20 and factor and int(value[:end]) * factor <= LARGEST_INT:
-        return int(value[:end]) * factor
+    match = _TIME.match(value)
+    digits, rest = (match[1], value[match.end() :]) if match else ("0", value)
+    factor = _UNITS.get(rest[:1] or unit)
+    if value and factor and len(digits) < 20 and int(digits) * factor <= LARGEST_INT:
+        return int(digits) * factor
     raise PolicyError(f"parameter {name}: bad time value or unit: {value}")

@@ -21,6 +21,10 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import
 
 _PROTOCOLS = ("all", "ipv4", "ipv6")
 _STYLES = ("class", "subnet", "host")
+_FACILITIES = frozenset(
+    ["auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog", "user", "uucp"]
+    + [f"local{number}" for number in range(8)]
+)
 _LONGEST = 2**63 - 1
 
 
@@ -92,6 +96,8 @@ def _check_text(settings: Settings, name: str, value: str) -> None:
             raise PolicyError(str(error)) from error
     elif name in ("myhostname", "mydomain") and not is_hostname(value):
         raise PolicyError(f"file /etc/postfix/main.cf: parameter {name}: bad parameter value: {value}")
+    elif name == "syslog_facility" and value.lower() not in _FACILITIES:
+        raise PolicyError(f"file /etc/postfix/main.cf: parameter {name}: unrecognized value: {value}")
     elif name == "inet_protocols":
         _check_words(name, value, _PROTOCOLS, value)
     elif name == "mynetworks" and not settings.is_set(name):

@@ -118,6 +118,12 @@ class Policy:
             self._settings[chosen.key] = Settings(self, chosen)
         return self._settings[chosen.key]
 
+    def without_overrides(self, command: str) -> Settings:
+        """Parameters as a daemon sees them that master.cf does not mention: main.cf alone."""
+        if command not in self._settings:
+            self._settings[command] = Settings(self, Service(command, "unix", command))
+        return self._settings[command]
+
 
 def _values(params: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
@@ -144,6 +150,8 @@ class Settings:
         self.service = service
         self._expanded: dict[str, str] = {}
         self._elements: dict[str, tuple[Element, ...]] = {}
+        self.views: dict[type, object] = {}
+        """What others have made of these settings and need again, by its class."""
 
     @property
     def version(self) -> Version:

@@ -87,7 +87,7 @@ def trivial_rewrite(settings: Settings) -> Settings:
     for service in settings.policy.services:
         if service.command == "trivial-rewrite":
             return settings.policy.settings(service.key)
-    return settings
+    return settings.policy.without_overrides("trivial-rewrite")
 
 
 def is_local_domain(settings: Settings, tables: Tables, domain: str) -> tuple[bool, str]:

@@ -167,7 +167,21 @@ def _helo(state: State, argument: str) -> str:
             raise Reply(rejected)
     _reset_transaction(state)
     state.helo = "".join(char if char.isprintable() else "?" for char in name).translate(_NEUTERED)
+    if state.where == "EHLO":
+        _announce(state)
     return f"250 {state.server.text('myhostname')}"
+
+
+def _announce(state: State) -> None:
+    """What EHLO says depends on lists of clients; smtpd gives up where it cannot tell."""
+    server = state.server
+    lists = ["smtpd_authorized_verp_clients", "smtpd_authorized_xforward_hosts"]
+    if server.flag("smtpd_sasl_auth_enable"):
+        lists.insert(0, "smtpd_sasl_exceptions_networks")
+    for parameter in lists:
+        if server.text(parameter) and server.match(state, parameter, "host", state.name.text, state.addr).failed:
+            line = f"421 4.3.0 {server.text('myhostname')} Server local data error"
+            raise Reply(line, parameter, error=False)
 
 
 def _reset_transaction(state: State) -> None:
@@ -197,6 +211,8 @@ def _mail(state: State, argument: str) -> str:
         raise Reply(rejected, "local_header_rewrite_clients")
     _declared(state, sender)
     state.sender = sender
+    if not server.flag("smtpd_delay_open_until_valid_rcpt"):
+        _open_queue(state)
     return "250 2.1.0 Ok"
 
 
@@ -269,10 +285,25 @@ def _rcpt(state: State, argument: str) -> str:
         rejected = drivers.check_rcpt(state, recipient)
         if rejected:
             raise Reply(rejected)
+    if server.flag("smtpd_delay_open_until_valid_rcpt"):
+        _open_queue(state)
     state.recipients += 1
     if state.recipient is None:
         state.recipient = recipient
     return "250 2.1.5 Ok"
+
+
+def _open_queue(state: State) -> None:
+    """A content filter before the queue has to be there; like a policy service it may not be running."""
+    proxy = state.server.text("smtpd_proxy_filter")
+    if not proxy:
+        return
+    if state.services_down:
+        state.assume(f"Whether the filter {proxy} (smtpd_proxy_filter) is running is not known: taken as not running.")
+        if state.where == "MAIL":
+            _reset_mail(state)
+        raise Reply("451 4.3.0 Error: queue file write error", "smtpd_proxy_filter")
+    state.assume(f"The filter {proxy} (smtpd_proxy_filter) is taken to accept everything.")
 
 
 def _data(state: State, _argument: str) -> str:

@@ -30,8 +30,6 @@ def _permit_sasl(state: State, _argument: str, _context: Context) -> Outcome:
 
 
 def _owners(state: State, sender: str) -> str | None:
-    if not state.server.maps(OWNERS):
-        return None
     answer = resolved(state, sender, state.recipient)
     hit = find_mail(state, OWNERS, answer.recipient, sender)
     return hit.value if hit else None

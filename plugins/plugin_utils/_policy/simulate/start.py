@@ -55,7 +55,24 @@ GUARDS = (
 HARMLESS_RELAY_LIST = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
 """What takes the place of an unset relay list at compatibility level 0: it only logs."""
 
-NETWORK_LISTS = ("mynetworks", "relay_domains", "permit_mx_backup_networks")
+HOST_LISTS = (
+    "smtpd_noop_commands",
+    "smtpd_forbidden_commands",
+    "smtpd_authorized_verp_clients",
+    "smtpd_authorized_xclient_hosts",
+    "smtpd_authorized_xforward_hosts",
+    "smtpd_client_event_limit_exceptions",
+    "smtpd_forbid_bare_newline_exclusions",
+    "mynetworks",
+    "relay_domains",
+    "permit_mx_backup_networks",
+    "parent_domain_matches_subdomains",
+    "smtpd_log_access_permit_actions",
+    "debug_peer_list",
+    "fast_flush_domains",
+)
+"""Lists of patterns that smtpd reads when it starts, in its order where that matters."""
+
 MAPS = (
     "local_recipient_maps",
     "sender_canonical_maps",
@@ -66,6 +83,11 @@ MAPS = (
     "relay_recipient_maps",
     "rbl_reply_maps",
     "smtpd_sender_login_maps",
+    "relay_clientcerts",
+    "smtpd_discard_ehlo_keyword_address_maps",
+    "smtpd_milter_maps",
+    "smtpd_reject_footer_maps",
+    "smtpd_reject_filter_maps",
 )
 TEMPFAIL_ACTIONS = (
     "unknown_helo_hostname_tempfail_action",
@@ -73,6 +95,18 @@ TEMPFAIL_ACTIONS = (
     "unverified_recipient_tempfail_action",
     "unverified_sender_tempfail_action",
 )
+KEYWORDS: Mapping[str, frozenset[str]] = {
+    "receive_override_options": frozenset(
+        {"no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters"}
+    ),
+    "notify_classes": frozenset({"bounce", "2bounce", "data", "delay", "policy", "protocol", "resource", "software"}),
+}
+"""Parameters whose words are known; another word is fatal."""
+
+BARE_NEWLINE = ("normalize", "yes", "note", "reject", "no")
+SASL_TYPES = ("cyrus", "dovecot")
+"""What Debian's Postfix is built with."""
+
 DEEPEST_CLASS = 200
 _MOST_ADDRESSES = 2000
 
@@ -226,12 +260,13 @@ class Server:
         self.soft_bounce = self.flag("soft_bounce")
         self.utf8 = self.flag("smtputf8_enable")
         self.access_parents = self._parents("smtpd_access_maps")
-        for parameter in NETWORK_LISTS:
+        self._keywords()
+        for parameter in HOST_LISTS:
             # A bad pattern only fails when it is compared; a "!" or "type:" without anything is fatal now.
             for _pattern in patterns(self.settings, self.tables, parameter, self.text(parameter)):
                 pass
         for parameter in MAPS:
-            self.maps(parameter)
+            self._check_open(self.maps(parameter))
         self._tls()
         self._parse_lists()
         self._parse_classes()
@@ -242,6 +277,17 @@ class Server:
         for parameter in TEMPFAIL_ACTIONS:
             if self.text(parameter).lower() not in ("defer", "defer_if_permit"):
                 raise StartFailure(f"bad configuration: {parameter} = {self.text(parameter)}")
+
+    def _keywords(self) -> None:
+        for parameter, known in KEYWORDS.items():
+            for word in self.words(parameter):
+                if word not in known:
+                    raise StartFailure(f'unknown {parameter} value "{word}" in "{self.text(parameter)}"')
+        bare = self.text("smtpd_forbid_bare_newline")
+        if bare and bare.lower() not in BARE_NEWLINE:
+            raise StartFailure(f"bad parameter value: 'smtpd_forbid_bare_newline = {bare}'")
+        if self.flag("smtpd_sasl_auth_enable") and self.text("smtpd_sasl_type") not in SASL_TYPES:
+            raise StartFailure("SASL per-process initialization failed")
 
     def _parents(self, feature: str) -> bool:
         return bool(match(self.settings, self.tables, "parent_domain_matches_subdomains", "string", feature))
@@ -301,7 +347,15 @@ class Server:
                 name = _table_name(word)
                 if name and name not in self.access:
                     self.access[name] = open_maps(self.tables, name, value=name)
+                    self._check_open(self.access[name])
             last = word
+
+    def _check_open(self, maps: Maps) -> None:
+        """:raises StartFailure: a table cannot be opened, and the policy wants smtpd to give up then"""
+        if self.flag("daemon_table_open_error_is_fatal"):
+            for table in maps.tables:
+                if table.broken:
+                    raise StartFailure(table.broken)
 
     def _register_service(self, word: str) -> None:
         if word in self.services:

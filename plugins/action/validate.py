@@ -14,6 +14,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.unsafe_proxy import wrap_var
@@ -97,7 +98,7 @@ class ActionModule(ActionBase):
             facts_known=known_facts,
             source=_source,
             platforms={name: self._judging(evaluate) for name, evaluate in evaluators.items()},
-            all_platforms=bool(task_vars.get("mail_validate_only")),
+            all_platforms=boolean(task_vars.get("mail_validate_only"), strict=False),
         )
 
     def _evaluator(self, variables: dict[str, Any]) -> Evaluate:

@@ -87,7 +87,7 @@ def lint(policy: Policy) -> list[Finding]:
 
     A finding that all services share which do not override its parameter has no service, and is there once.
     """
-    found = [finding for rule in RULES for finding in rule(policy)]
+    found = personas.without_echo(finding for rule in RULES for finding in rule(policy))
     told = _merged(_witnessed(_without_echoes(found)), policy)
     return sorted(map(_punctuated, told), key=_order)
 

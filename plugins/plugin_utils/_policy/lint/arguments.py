@@ -140,7 +140,7 @@ _POLICY_EXAMPLE = "check_policy_service { unix:private/policy, default_action=DU
 
 
 def _arguments(service: Service) -> Iterator[Finding]:
-    for place in service.everywhere():
+    for place in service.everywhere:
         entry = restriction(place.element)
         if entry is None:
             continue

@@ -124,7 +124,7 @@ def _unused(policy: Policy) -> Iterator[Finding]:
     for service in served:
         declared.update(dict.fromkeys(_declared(service)))
         used |= service.reached_classes
-        for place in service.everywhere():
+        for place in service.everywhere:
             if ":" in (text := str(place.element)):
                 used |= _words(text)
     results = " ".join(result for content in policy.tables.values() for _key, result in _entries(content))
@@ -151,7 +151,7 @@ def _words(text: str) -> set[str]:
 
 def _looks_elsewhere(policy: Policy, service: Service) -> bool:
     """Whether an answer from somewhere unknown may name a class."""
-    for place in service.everywhere():
+    for place in service.everywhere:
         element = place.element
         if place.name == "check_policy_service":
             return True

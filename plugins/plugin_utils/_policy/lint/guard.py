@@ -227,7 +227,7 @@ def _warned_guards(service: Service) -> Iterator[Finding]:
 
 
 def _warned_tables(service: Service) -> Iterator[Finding]:
-    for place in service.everywhere():
+    for place in service.everywhere:
         element = place.element
         if str(element.words[-1]).lower() == _WARN and element.name.lower() == _WARN:
             message = "warn_if_reject stands at the end of the list, where nothing follows that it could apply to."

@@ -123,7 +123,7 @@ def _mismatches(service: Service) -> Iterator[Place]:
 def _no_sasl(service: Service) -> Iterator[Finding]:
     if service.sasl:
         return
-    for place in service.everywhere():
+    for place in service.everywhere:
         if place.name in _ALL or place.name == "check_sasl_access":
             message = f"{place.element} is ignored: nobody can log in here."
             fix = "put it into the lists of the service where users log in, or set smtpd_sasl_auth_enable = yes"

@@ -269,7 +269,7 @@ def _did_you_mean(word: str, guess: bool) -> tuple[str, str]:
 def _unknown(service: Service) -> Iterator[Finding]:
     commented: set[str] = set()
     words = 0
-    for place in service.everywhere():
+    for place in service.everywhere:
         if place.element.kind is not Kind.UNKNOWN or place.parameter in commented:
             continue  # behind # the words of the comment
         words += 1
@@ -332,7 +332,7 @@ def _braces(word: str) -> tuple[FindingKind, str, str]:
 
 def _tables(service: Service) -> Iterator[Finding]:
     """Words that Postfix takes for tables only because of a colon or a brace."""
-    for place in service.everywhere():
+    for place in service.everywhere:
         element = place.element
         if element.kind is not Kind.TABLE:
             yield from _argument_braces(service, place)
@@ -369,7 +369,7 @@ def _stray_colon(service: Service, place: Place, name: str) -> Finding:
 
 
 def _deprecated(service: Service) -> Iterator[Finding]:
-    for place in service.everywhere():
+    for place in service.everywhere:
         entry = RESTRICTIONS.get(place.name) if place.element.kind is Kind.RESTRICTION else None
         if entry is None or not entry.alias_of:
             continue

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import GUARDS, Restriction, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
@@ -49,20 +50,20 @@ _LOOPBACK = frozenset({"loopback-only", "127.0.0.1", "localhost", "[::1]", "::1"
 _SUBMISSION = frozenset({"submission", "submissions", "smtps", "587", "465"})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One element where it stands.
 
     :param parameter: the list, or the class it stands in
-    :param following: elements after it in that list
+    :param name: of the restriction, in lower case
     """
 
     parameter: str
     element: Element
+    name: str
 
-    @property
-    def name(self) -> str:
-        return self.element.name.lower()
+
+def _places(parameter: str, elements: Iterable[Element]) -> tuple[Place, ...]:
+    return tuple(Place(parameter, element, element.name.lower()) for element in elements)
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,27 @@ class Service:
                 waiting.extend(self.classes.get(element.name, ()))
         return frozenset(names)
 
-    def own(self, name: str) -> Iterator[Place]:
+    def own(self, name: str) -> tuple[Place, ...]:
         """The elements of one list, classes not looked into."""
-        for element in self.elements(name):
-            yield Place(name, element)
+        return _places(name, self.elements(name))
 
-    def everywhere(self) -> Iterator[Place]:
+    @cached_property
+    def everywhere(self) -> tuple[Place, ...]:
         """Every element of every list and class."""
-        for name in LISTS:
-            yield from self.own(name)
-        for name, elements in self.classes.items():
-            for element in elements:
-                yield Place(name, element)
+        lists = [place for name in LISTS for place in self.own(name)]
+        return (*lists, *(place for name, inner in self.classes.items() for place in _places(name, inner)))
 
-    def walk(self, name: str) -> Iterator[Place]:
+    @cached_property
+    def _walks(self) -> dict[str, tuple[Place, ...]]:
+        return {}
+
+    def walk(self, name: str) -> tuple[Place, ...]:
         """The elements of a list in the order Postfix meets them, each class looked into where it is first named."""
+        if name not in self._walks:
+            self._walks[name] = tuple(self._walk(name))
+        return self._walks[name]
+
+    def _walk(self, name: str) -> Iterator[Place]:
         seen: set[str] = set()
         pending = [iter(self.own(name))]
         while pending:
@@ -129,7 +136,7 @@ class Service:
             inner = place.element.name
             if place.element.kind is Kind.CLASS and not place.element.warn and inner not in seen:
                 seen.add(inner)
-                pending.append(iter([Place(inner, element) for element in self.classes.get(inner, ())]))
+                pending.append(iter(_places(inner, self.classes.get(inner, ()))))
 
     def at(
         self,
@@ -216,7 +223,10 @@ ServiceRule = Callable[[Service], Iterator[Finding]]
 def services(policy: Policy) -> Iterator[Service]:
     """Those that run smtpd, the first of a name only."""
     for key in dict.fromkeys(service.key for service in policy.smtpd_services()):
-        yield Service(policy.settings(key))
+        settings = policy.settings(key)
+        view = settings.views.setdefault(Service, Service(settings))
+        if isinstance(view, Service):
+            yield view
 
 
 def each_service(*rules: ServiceRule) -> Rule:

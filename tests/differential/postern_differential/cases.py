@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,12 +51,20 @@ def complete(session: Mapping[str, Any]) -> dict[str, Any]:
     return {**_SESSION, **session}
 
 
+@functools.cache
+def world() -> Mapping[str, Any]:
+    """What is common to most of the corpus: parameters, DNS, and a client."""
+    document: Mapping[str, Any] = yaml.safe_load((CORPUS / "world.yaml").read_text(encoding="utf-8"))
+    return document
+
+
 def load(paths: Iterable[Path] | None = None) -> list[Case]:
     """The cases of the files, by default of the whole corpus. Raises ValueError for a case that is no case."""
     found: list[Case] = []
     for path in paths or sorted(CORPUS.glob("*.yml")):
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        common = document.get("common", {})
+        base, own = world() if document.get("world") else {}, document.get("common", {})
+        common = {**own, **{key: {**base.get(key, {}), **own.get(key, {})} for key in ("params", "dns", "session")}}
         for entry in document["cases"]:
             found += _cases(path.stem, entry, common)
     names = [case.name for case in found]

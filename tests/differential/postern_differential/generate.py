@@ -15,6 +15,7 @@ from postern_differential import vocabulary as v
 from postern_differential.cases import RELEASES, Case, complete
 
 SESSIONS_OF_A_POLICY = 2
+"""More would be quicker, but policies are what matters."""
 
 _LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
 _GROUPS = {
@@ -45,6 +46,7 @@ class Maker:
     def __init__(self, seed: int, number: int) -> None:
         self.rng = random.Random(f"{seed}/{number}")
         self.tables: dict[str, Any] = {}
+        self.count = 0
         self.classes: dict[str, list[str]] = {}
 
     def chance(self, probability: float) -> bool:
@@ -73,7 +75,8 @@ class Maker:
             rows = [(self.pick(v.CIDRS), result) for _key, result in rows]
         else:
             rows = list(dict(rows).items())
-        name = f"{kind}:/etc/postfix/table{len(self.tables)}"
+        self.count += 1
+        name = f"{kind}:/etc/postfix/table{self.count}"
         if not self.chance(0.02):  # else the file is missing
             self.tables[name] = "".join(f"{key} {result}\n" for key, result in rows)
         return name
@@ -265,14 +268,15 @@ class Maker:
             (0.03, "message_size_limit", "100000"),
         ]
 
-    def session(self) -> dict[str, Any]:
+    def session(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What a client says."""
         session: dict[str, Any] = dict(self.pick(v.CLIENTS))
         if not self.chance(0.06):
             session["helo"] = self.pick(v.HELOS)
         if self.chance(0.1):
             session["ehlo"] = False
-        session["login"] = self.pick(v.LOGINS)
+        if "smtpd_delay_reject" not in params:  # else the client may have to be judged before it can log in
+            session["login"] = self.pick(v.LOGINS)
         session["sender"] = self.pick(v.SENDERS)
         session["rcpts"] = [self.pick(v.RECIPIENTS) for _ in range(self.pick([1, 1, 1, 2, 3]))]
         session["data"] = self.chance(0.35)
@@ -288,9 +292,11 @@ class Maker:
             session["size"] = self.pick([1000, 99999999])
         return complete(session)
 
-    def dns(self) -> dict[str, Any]:
+    def dns(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The world's DNS, with something changed now and then."""
         data = dict(v.DNS)
+        if "smtpd_delay_reject" in params:
+            return data  # the client really connects, and must have the names that the session gives it
         if self.chance(0.2):
             data[self.pick(list(data))] = "SERVFAIL"
         if self.chance(0.2):
@@ -313,11 +319,11 @@ def policy_cases(seed: int, number: int) -> list[Case]:
     """The sessions of the policy ``number`` of a seed."""
     maker = Maker(seed, number)
     params = maker.params()
-    sessions = [maker.session() for _ in range(SESSIONS_OF_A_POLICY)]
+    sessions = [maker.session(params) for _ in range(SESSIONS_OF_A_POLICY)]
     for address in {address for session in sessions for address in [session["sender"], *session["rcpts"]] if address}:
         if "verif" in repr(params) + repr(maker.tables):
             maker.tables[f"verify:{address}"] = maker.pick(v.VERIFIED)
-    dns: Mapping[str, Any] = maker.dns()
+    dns: Mapping[str, Any] = maker.dns(params)
     return [
         Case(f"seed {seed}, policy {number} ({index})", params, session, None, maker.tables, dns)
         for index, session in enumerate(sessions, 1)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from postern_differential.cases import world
+
 # One domain of each class of trivial-rewrite(8), and strangers with every kind of DNS.
 LOCAL, RELAY, ALIAS, MAILBOX = "example.org", "relay.example", "alias.example", "box.example"
 FOREIGN = (
@@ -102,7 +104,7 @@ CLIENTS: tuple[Mapping[str, Any], ...] = (
     {"addr": "192.0.2.7", "name": "client.example.net"},
     {"addr": "192.0.2.7", "name": "client.example.net"},
     {"addr": "192.0.2.7", "name": "unknown"},
-    {"addr": "192.0.2.7", "name": "unknown", "reverse": "client.example.net"},
+    {"addr": "192.0.2.7", "name": "unknown", "reverse": "pool.example.net"},
     {"addr": "198.51.100.3", "name": "desk.example.org"},
     {"addr": "198.51.100.3", "name": "unknown"},
     {"addr": "203.0.113.9", "name": "mail.example.com", "reverse": "mail.example.com"},
@@ -218,41 +220,7 @@ VERIFIED = (
 )
 MACHINES = ("192.0.2.25", "203.0.113.25")
 
-DNS: Mapping[str, Any] = {
-    "example.net": {"A": ["192.0.2.80"], "MX": ["10 mx.example.net"], "NS": ["ns.example.net"], "TXT": ["text"]},
-    "sub.example.net": {"A": ["192.0.2.81"]},
-    "client.example.net": {"A": ["192.0.2.7"]},
-    "client6.example.net": {"AAAA": ["2001:db8::7"]},
-    "dyn-77.sub.example.net": {"A": ["203.0.113.77"]},
-    "mx.example.net": {"A": ["192.0.2.25"]},
-    "ns.example.net": {"A": ["192.0.2.53"], "AAAA": ["2001:db8::53"]},
-    "example.com": {"MX": ["10 mail.example.com", "20 mx.example.net"], "NS": ["ns.example.net", "ns2.example.com"]},
-    "mail.example.com": {"A": ["203.0.113.9"]},
-    "example.org": {"MX": ["10 mx1.example.org"], "A": ["198.51.100.1"]},
-    "mx1.example.org": {"A": ["198.51.100.1"]},
-    "desk.example.org": {"A": ["198.51.100.3"]},
-    "nomx.example": {"A": ["192.0.2.90"]},
-    "nullmx.example": {"MX": ["0 ."], "A": ["192.0.2.91"]},
-    "mxback.example": {"MX": ["10 mx.example.net", "20 mx1.example.org"]},
-    "relay.example": {"MX": ["10 mx1.example.org"]},
-    "cname.example": {"CNAME": ["example.net"]},
-    "box.example": {"MX": ["10 cname.example"]},
-    "fail.example": "SERVFAIL",
-    "*.fail.example": "SERVFAIL",
-    "bare": {"A": ["192.0.2.99"]},
-    # DNS blocklists and allowlists: by address reversed, and by domain.
-    "7.2.0.192.dnsbl.example": {"A": ["127.0.0.2"], "TXT": ["listed, see https://dnsbl.example/"]},
-    "9.113.0.203.dnsbl.example": {"A": ["127.0.0.4", "127.0.0.10"]},
-    "7.2.0.192.dnswl.example": {"A": ["127.0.5.1"]},
-    "3.100.51.198.dnswl.example": {"A": ["127.0.5.3"]},
-    "example.net.rhsbl.example": {"A": ["127.0.1.2"], "TXT": ["bad domain"]},
-    "client.example.net.rhsbl.example": {"A": ["127.0.1.3"]},
-    "example.com.rhsbl.example": {"A": ["127.0.1.2"]},
-    "example.net.rhswl.example": {"A": ["127.0.2.2"]},
-    "client.example.net.rhswl.example": {"A": ["127.0.2.2"]},
-    "*.all.example": {"A": ["127.0.0.2"], "TXT": ["everything is listed"]},
-    "*.dead.example": "SERVFAIL",
-}
+DNS: Mapping[str, Any] = world()["dns"]
 DNSBLS = (
     *("dnsbl.example", "dnsbl.example", "dnsbl.example=127.0.0.2", "dnsbl.example=127.0.0.[2..11]", "none.example"),
     *("all.example", "dead.example", "dnsbl.example=127.0.0.[4;10]", "dnsbl.example=127.0.0.x"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postern_driver.services import LIBEXEC
-from postern_driver.stubs import Log
+from postern_driver.stubs import Dns, Log
 
 _SECONDS = 20.0
 _DSN = re.compile(r"([245]\.\d{1,3}\.\d{1,3}) ?(.*)", re.DOTALL)
@@ -68,6 +68,7 @@ class Smtpd:
                 options[name] = value
         arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         self._sockets: list[socket.socket] = []
+        self._address: list[str] = []
         theirs_in = theirs_out = subprocess.PIPE
         if client:
             theirs_in = theirs_out = self._connect(client)
@@ -91,7 +92,10 @@ class Smtpd:
 
     def _connect(self, client: str) -> int:
         """A TCP connection from ``client``; returns the server's end."""
+        # For as long as it lasts: addresses of the host decide in which order getaddrinfo(3) gives others (RFC 6724).
         six = ":" in client
+        self._address = [f"{client}/{128 if six else 32}", "dev", "lo", *(["nodad"] if six else [])]
+        subprocess.run(["ip", "address", "add", *self._address], capture_output=True, check=False)
         family, here = (socket.AF_INET6, "::1") if six else (socket.AF_INET, "127.0.0.1")
         with socket.socket(family) as listener:
             listener.bind((here, 0))
@@ -159,6 +163,8 @@ class Smtpd:
                     stream.close()
         for ours in self._sockets:
             ours.close()
+        if self._address and self._address[0] not in ("127.0.0.1/32", "::1/128"):
+            subprocess.run(["ip", "address", "del", *self._address[:3]], capture_output=True, check=False)
         if self._log.dying(self.process.pid):
             self.process.kill()
             self.process.wait()
@@ -180,6 +186,18 @@ def xclient(session: Mapping[str, Any]) -> str:
     if session.get("login"):
         words.append(f"LOGIN={_xtext(session['login'])}")
     return "XCLIENT " + " ".join(words)
+
+
+def _names(session: Mapping[str, Any], dns: Dns) -> dict[str, dict[str, list[str]]]:
+    """Records that make the session's client have its names when it really connects."""
+    address, name = ipaddress.ip_address(session["addr"]), session["name"]
+    reverse = name if session.get("reverse") is None else session["reverse"]
+    zone: dict[str, dict[str, list[str]]] = {}
+    if reverse not in ("unknown", ""):
+        zone[address.reverse_pointer] = {"PTR": [reverse]}
+    if name not in ("unknown", "") and dns.find(name.lower()) is None:
+        zone[name] = {"A" if address.version == 4 else "AAAA": [session["addr"]]}
+    return zone
 
 
 def _name(name: str) -> str:
@@ -216,8 +234,8 @@ def commands(session: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
 class Conversation:
     """Holds sessions with one policy; a process is used again for as long as that changes nothing."""
 
-    def __init__(self, overrides: Mapping[str, str], main_cf: str, log: Log) -> None:
-        self._overrides, self._main_cf, self._log = overrides, main_cf, log
+    def __init__(self, overrides: Mapping[str, str], main_cf: str, log: Log, dns: Dns) -> None:
+        self._overrides, self._main_cf, self._log, self._dns = overrides, main_cf, log, dns
         self._smtpd: Smtpd | None = None
 
     def hold(self, session: Mapping[str, Any], *, fresh: bool) -> dict[str, Any]:
@@ -260,6 +278,7 @@ class Conversation:
             return self._smtpd.say(command)
         # smtpd_delay_reject=no judges the real client, here 127.0.0.1, before XCLIENT can be said.
         self.close()
+        self._dns.data = {**self._dns.data, **_names(session, self._dns)}
         self._smtpd = Smtpd(self._overrides, self._main_cf, self._log, session["addr"])
         greeting = self._smtpd.read()
         return self._smtpd.say(command) if session.get("login") and greeting.code == 220 else greeting

@@ -83,6 +83,7 @@ class Dns:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.bind(("127.0.0.1", 53))
         threading.Thread(target=self._listen, args=(udp,), daemon=True).start()
+        Path("/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")  # Debian's
         Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
 
     def _listen(self, udp: socket.socket) -> None:
@@ -94,6 +95,8 @@ class Dns:
     def reply(self, wire: bytes) -> bytes:
         """The answer to a query, both in wire format."""
         query = dns.message.from_wire(wire)
+        # In lower case, for names in the answer are compressed into it, and must have the case that the data give them.
+        query.question[0].name = dns.name.from_text(query.question[0].name.to_text().lower())
         response = dns.message.make_response(query, recursion_available=True)
         response.flags |= dns.flags.AA
         question = query.question[0]

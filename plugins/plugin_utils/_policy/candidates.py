@@ -73,15 +73,15 @@ def pools(settings: Settings, tables: Tables) -> Pools:
     ours = own_domain(settings, tables)
     if ours:
         found.senders.append(f"someone@{ours}")
-    for element, name in _elements(settings):
+    for element, name in elements(settings):
         _add(found, settings, tables, element, name)
-    for reference in _references(settings, "mynetworks"):
+    for reference in references(settings, "mynetworks"):
         _add_clients(found, settings, tables, reference)
     for word in _words(settings, "mynetworks"):
         name = word.lstrip(".").lower()
         if is_hostname(name):
             found.clients += [Client(base, name, name), Client(base, f"x.{name}", f"x.{name}")]
-    found.recipients += shapes(foreign, ours, _one(settings, tables, "relay_domains"))
+    found.recipients += shapes(foreign, ours, domain_of(settings, tables, "relay_domains"))
     found.below_top_level = frozenset(f"someone@elsewhere.{label}" for label in _top_levels(settings))
     found.recipients += sorted(found.below_top_level)
     found.clients = list(dict.fromkeys(found.clients))[:PER_POOL]
@@ -115,12 +115,12 @@ _DOMAIN_LISTS = ("mydestination", "virtual_alias_domains", "virtual_mailbox_doma
 def own_domain(settings: Settings, tables: Tables) -> str:
     """A domain that the policy calls its own; empty when none can be told."""
     for parameter in _DOMAIN_LISTS:
-        if domain := _one(settings, tables, parameter):
+        if domain := domain_of(settings, tables, parameter):
             return domain
     return ""
 
 
-def _one(settings: Settings, tables: Tables, parameter: str) -> str:
+def domain_of(settings: Settings, tables: Tables, parameter: str) -> str:
     for word in _words(settings, parameter):
         if ":" in word and not word.startswith("["):
             keys = (sample.key for sample in _samples(tables, word) if not sample.pattern)
@@ -159,28 +159,31 @@ def _words(settings: Settings, parameter: str) -> list[str]:
         return []
 
 
-def _references(settings: Settings, parameter: str) -> Iterator[str]:
+def references(settings: Settings, parameter: str) -> Iterator[str]:
     for word in _words(settings, parameter):
         bare = word.lstrip("!")
         if ":" in bare and not bare.startswith("["):
             yield bare
 
 
-def _elements(settings: Settings) -> Iterator[tuple[Element, str]]:
-    """Every element of every list and class, with the list or class it stands in."""
+def elements(settings: Settings) -> Iterator[tuple[Element, str]]:
+    """Every element of every list and of the classes that they lead to, with the list or class it stands in."""
     try:
         classes = settings.classes
     except PolicyError:
         classes = {}
+    waiting: list[tuple[Element, str]] = []
     for name in LISTS:
         try:
-            for element in settings.elements(name):
-                yield element, name
+            waiting += [(element, name) for element in settings.elements(name)]
         except PolicyError:
             continue
-    for name, elements in classes.items():
-        for element in elements:
-            yield element, name
+    looked_into: set[str] = set()
+    for element, name in waiting:
+        yield element, name
+        if element.kind is Kind.CLASS and element.name not in looked_into:
+            looked_into.add(element.name)
+            waiting += [(inner, element.name) for inner in classes.get(element.name, ())]
 
 
 _KEYED_BY = {
@@ -213,10 +216,12 @@ def _add(found: Pools, settings: Settings, tables: Tables, element: Element, nam
             found.endpoints.append(endpoint)
     elif word in {"permit_dnswl_client", "permit_rhswl_client"}:
         domain, _equals, answer = element.argument.text.partition("=")
-        found.allow_lists.append(("address" if word == "permit_dnswl_client" else "domain", domain, _answer(answer)))
+        found.allow_lists.append(
+            ("address" if word == "permit_dnswl_client" else "domain", domain, filter_answer(answer))
+        )
 
 
-def _answer(pattern: str) -> str:
+def filter_answer(pattern: str) -> str:
     """An address that a return-code filter lets count: ``127.0.[2..5].[1;3]`` gives 127.0.2.1."""
     octets = []
     for part in pattern.replace("..", "-").split(".") if pattern else ():

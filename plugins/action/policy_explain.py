@@ -56,7 +56,7 @@ def _answer(host: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         one = read_instance(arguments["policy"]["instances"][0])
         lines = {line.text.split("=")[0].strip(): line.line for line in main_cf.logical_lines(one.main_cf)}
-        answer = question.answer(asked, one.policy, host, one.version, lines)
+        answer = question.answer(asked, one.policy, host, one.version, lines, one.findings)
     except PolicyError as error:
         raise AnsibleActionFail(str(error)) from error
     served = all(stage.action == "permit" for stage in answer.verdict.stages) and answer.verdict.stages

@@ -321,18 +321,19 @@ CAST: tuple[Persona, ...] = (
 # --- The matrix ---
 
 
-def matrix(policy: Policy, dns: DnsData | None = None) -> tuple[Row, ...]:
+def matrix(policy: Policy, dns: DnsData | None = None, absent_tables: str = "empty") -> tuple[Row, ...]:
     """Every persona at every service that strangers reach.
 
     Tables whose content is not known get the users whom the personas need; the verdicts say so as assumptions.
 
     :param dns: names that are known; the personas' own come in addition
+    :param absent_tables: what tables are that the policy lacks, as for ``simulate``
     """
     rows: list[Row] = []
     for service in reachable(policy):
         someone = people.of(policy, service.key)
         for persona in CAST:
-            row = _row(someone, service, persona, dns or {})
+            row = _row(someone, service, persona, dns or {}, absent_tables)
             if row is not None:
                 rows.append(row)
     return tuple(rows)
@@ -359,12 +360,12 @@ def purpose(policy: Policy, service: Service) -> str:
     return SUBMISSION if port in {"submission", "submissions", "smtps", "587", "465"} else OTHER
 
 
-def _row(someone: People, service: Service, persona: Persona, dns: DnsData) -> Row | None:
+def _row(someone: People, service: Service, persona: Persona, dns: DnsData, absent: str) -> Row | None:
     role = purpose(someone.policy, service)
     expected = _expected(someone, persona, role)
     best: Row | None = None
     for session in persona.sessions(someone):
-        row = _tried(someone, service, persona, expected, role, replace(session, service=service.key), dns)
+        row = _tried(someone, persona, expected, role, replace(session, service=service.key), dns, absent)
         if best is None or _worse(row, best):
             best = row
     return best
@@ -390,15 +391,15 @@ def _worse(row: Row, other: Row) -> bool:
 
 
 def _tried(
-    someone: People, service: Service, persona: Persona, expected: str, role: str, session: Session, dns: DnsData
+    someone: People, persona: Persona, expected: str, role: str, session: Session, dns: DnsData, absent: str
 ) -> Row:
     if not someone.auth:
         session = replace(session, login="")
     verdict = simulate(
-        someone.policy, session, {**_world(someone, session, persona), **dns}, "empty", dict(someone.answers)
+        someone.policy, session, {**_world(someone, session, persona), **dns}, absent, dict(someone.answers)
     )
     outcome, stage = _outcome(verdict)
-    return Row(persona, service.key, role, expected, outcome, session, verdict, stage)
+    return Row(persona, session.service, role, expected, outcome, session, verdict, stage)
 
 
 def _world(someone: People, session: Session, persona: Persona) -> DnsData:

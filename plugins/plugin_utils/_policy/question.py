@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,12 +61,20 @@ def misspelt(names: Iterable[str]) -> list[str]:
     return found
 
 
-def answer(asked: Asked, policy: Policy, host: str, version: str, lines: Mapping[str, int]) -> Answer:
+def answer(
+    asked: Asked,
+    policy: Policy,
+    host: str,
+    version: str,
+    lines: Mapping[str, int],
+    findings: Sequence[Finding] = (),
+) -> Answer:
     """Simulate and explain.
 
     :param host: inventory name
     :param version: of Postfix, in full
     :param lines: main.cf parameter -> line
+    :param findings: mistakes that only the host shows
     :raises PolicyError: something is missing or wrong in what was given; the text has all of it
     """
     line = parse_log_line(asked.log) if asked.log else None
@@ -77,7 +85,7 @@ def answer(asked: Asked, policy: Policy, host: str, version: str, lines: Mapping
         return simulate(changed, other, zone, absent_services="dunno")
 
     verdict = ask(policy, session)
-    advice = advise(policy, session, verdict, ask, _findings(policy))
+    advice = advise(policy, session, verdict, ask, [*findings, *_findings(policy)])
     text = explain(Question(host, version, session, line, lines), verdict, advice, [*said, *assumed])
     return Answer(text, verdict, session)
 
@@ -116,7 +124,7 @@ def _completed(session: Session, asked: Asked, line: LogLine | None) -> tuple[Se
     said = []
     if line is None and asked.name is None and asked.reverse is None:
         said.append(
-            f"{session.addr} has no name in the DNS (say -e name=NAME, or -e reverse=NAME where that does not lead back)."
+            f"{session.addr} has no name in the DNS (say -e name=NAME, or -e reverse=NAME if that does not lead back)."
         )
     if session.helo is None and (line is None or line.stage != "CONNECT"):
         greeting = session.name if session.name != "unknown" else _literal(session.addr)

@@ -13,8 +13,15 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Verdict
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas import ACCEPT, EITHER, REFUSE, Row, matrix
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected, read_instance
+
+_EXPECTED = {
+    ACCEPT: "They should be served here.",
+    REFUSE: "They should be refused here.",
+    EITHER: "Whether they are served here is a matter of taste.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +149,14 @@ def unused(audit: Audit, accept: Sequence[Mapping[str, str]]) -> list[str]:
 
 def try_visitors(policy: Policy) -> tuple[Visitor, ...]:
     """The cast of personas on every door."""
-    return ()
+    rows: dict[str, list[Row]] = {}
+    for row in matrix(policy, absent_tables="missing"):
+        rows.setdefault(row.persona.name, []).append(row)
+    return tuple(
+        Visitor(first[0].persona.title, first[0].persona.about, tuple(_try(row) for row in first))
+        for first in rows.values()
+    )
+
+
+def _try(row: Row) -> Try:
+    return Try(row.service, row.session, row.verdict, row.wanted, _EXPECTED[row.expected])

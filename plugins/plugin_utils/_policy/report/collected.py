@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.module_utils._postfix_read import INDEXED, PLAIN
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, master_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host as kinds
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import find
@@ -66,10 +67,11 @@ def read_instance(data: Mapping[str, Any]) -> Collected:
     references = list(data.get("references") or ())
     findings = [*problems, *more, *_duplicates(main), *_strays(main)]
     findings += _of_references(references, set(data.get("table_types") or ()))
-    # What could not be read, but is there, must not look like a file that is missing.
     unread = [entry for entry in references if entry["unread"] and not entry["missing"]]
     for entry in unread:
-        tables.setdefault(entry["table"], "")
+        # What is there must not look like a file that is missing; of databases the simulator says that it cannot ask.
+        if _kind(entry["table"]) in ("", *INDEXED, *PLAIN):
+            tables.setdefault(entry["table"], "")
     return Collected(
         config_directory=str(data["config_directory"]),
         name=str(data.get("name") or ""),
@@ -77,10 +79,15 @@ def read_instance(data: Mapping[str, Any]) -> Collected:
         policy=Policy.of(full, version, tables, services),
         written=Policy.of(base, version, tables, services),
         findings=tuple(findings),
-        unread=tuple(_unread(entry) for entry in unread),
+        unread=tuple(_unread(entry) for entry in unread if _kind(entry["table"]) in ("", *INDEXED, *PLAIN)),
         read=tuple(entry["table"] for entry in references if not entry["unread"]),
         main_cf=str(data["main_cf"]),
     )
+
+
+def _kind(table: str) -> str:
+    """Type of a table, without ``proxy:``; empty for a plain file."""
+    return table.removeprefix("proxy:").partition(":")[0] if ":" in table else ""
 
 
 def _unread(entry: Mapping[str, Any]) -> str:
@@ -154,7 +161,7 @@ def _strays(main: main_cf.MainCf) -> Iterator[Finding]:
 def _of_references(references: list[dict[str, Any]], types: set[str]) -> Iterator[Finding]:
     for entry in references:
         table = str(entry["table"])
-        kind = table.removeprefix("proxy:").partition(":")[0] if ":" in table else ""
+        kind = _kind(table)
         if kind and types and kind not in types:
             yield find(
                 kinds.NO_TYPE,

@@ -28,7 +28,8 @@ MAIN = {
     "smtpd_client_restrictions": "permit_mynetworks, reject_unknown_reverse_client_hostname",
     "smtpd_recipient_restrictions": "reject_unknown_sender_domain, reject_rbl_client dnsbl.example",
 }
-REFUSED = "NOQUEUE: reject: RCPT from unknown[203.0.113.7]: {}; from=<a@example.com> to=<alice@example.org> proto=ESMTP helo=<x.test>"
+CLIENT, REST = "unknown[203.0.113.7]", "from=<a@example.com> to=<alice@example.org> proto=ESMTP helo=<x.test>"
+REFUSED = f"NOQUEUE: reject: RCPT from {CLIENT}: {{}}; {REST}"
 
 
 def ask(main: dict[str, str] | None = None, **asked: object) -> Answer:
@@ -163,8 +164,8 @@ def test_log_lines_are_compared_with_today(reply: str, main: dict[str, str], say
     ("line", "says"),
     [
         (
-            "postfix/postscreen[1]: NOQUEUE: reject: RCPT from [203.0.113.7]:99: 450 4.3.2 Service currently unavailable"
-            "; from=<a@example.com>, to=<alice@example.org>, proto=SMTP, helo=<x>",
+            "postfix/postscreen[1]: NOQUEUE: reject: RCPT from [203.0.113.7]:99: 450 4.3.2 Service currently "
+            "unavailable; from=<a@example.com>, to=<alice@example.org>, proto=SMTP, helo=<x>",
             "postscreen decided this",
         ),
         (REFUSED.format("451 4.7.1 no").replace("reject:", "milter-reject:"), "A milter or content filter"),

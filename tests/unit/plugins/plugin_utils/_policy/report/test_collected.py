@@ -63,6 +63,8 @@ def test_what_only_the_host_knows_is_not_taken_for_written() -> None:
 
 
 def test_a_table_that_is_there_but_was_not_read_is_no_missing_file() -> None:
-    (one,) = collected(GOOD, references=[reference("mysql:/t", unread="a database")])["instances"]
+    references = [reference("hash:/t", unread="larger than 2048 KiB"), reference("mysql:/t", unread="a database")]
+    (one,) = collected(GOOD, references=references)["instances"]
     read = read_instance(one)
-    assert read.policy.tables["mysql:/t"] == "" and "mysql:/t was not read" in read.unread[0]
+    assert read.policy.tables["hash:/t"] == "" and "mysql:/t" not in read.policy.tables
+    assert len(read.unread) == 1 and "hash:/t was not read" in read.unread[0]

@@ -344,12 +344,17 @@ def _flags(service: Service) -> tuple[bool | None, bool | None, bool | None]:
 
 
 def _rendered(name: str, value: str) -> str:
-    plain = value and not any(char in value for char in _BLANKS + "{}")
-    return f"  -o {name}={value}" if plain else f"  -o {{ {name} = {value} }}"
+    setting = f"{name}={value}"
+    return f"  -o {setting}" if value and _one_word(setting) else f"  -o {{ {name} = {value} }}"
 
 
 def _word(word: str) -> str:
-    return f"{{{word}}}" if any(char in word for char in _BLANKS + "{}") else word
+    return word if _one_word(word) else f"{{{word}}}"
+
+
+def _one_word(text: str) -> bool:
+    """Whether a text stays as it is without braces around it."""
+    return not text.startswith("{") and list(tokens(text, _BLANKS)) == [text]
 
 
 __all__ = [

@@ -32,9 +32,9 @@ YAML = st.recursive(
         st.lists(inner, max_size=4),
         st.dictionaries(st.sampled_from(["name", "table", "domain", "filter", "warn", "service", "seconds"]), inner),
     ),
-    max_leaves=8,
+    max_leaves=5,
 )
-QUICK = settings(max_examples=150, deadline=None, derandomize=True)
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 @QUICK

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -21,7 +22,9 @@ def smtp_verdict(
         question = inputs.question(
             plain(params), plain(session), plain(version), plain(tables), plain(dns), plain(master)
         )
-        verdict: dict[str, Any] = plain(simulate(question.policy, question.session, question.dns).as_dict())
+        # Nothing but what is told happens: without a word of STARTTLS the session is in plain text.
+        session = replace(question.session, tls=bool(question.session.tls))
+        verdict: dict[str, Any] = plain(simulate(question.policy, session, question.dns).as_dict())
     except PolicyError as error:
         raise AnsibleFilterError(f"postern.mail.smtp_verdict: {error}") from error
     return verdict

@@ -51,7 +51,7 @@ class People:
     :param user: an address that exists
     :param login: the user's login name
     :param colleague: another address, of another login
-    :param alias: another address of the user
+    :param alias: another address of the user, empty where none has one
     :param nobody: an address of ours that does not exist
     :param friend: an address elsewhere
     :param detours: addresses that look like ours and lead elsewhere
@@ -147,12 +147,15 @@ def _populated(found: People, settings: Settings, tables: Tables, parameter: str
     others = [address for address in [*logins, *listed] if logins.get(address, address) != login and address != user]
     colleague = next(iter(others), f"colleague@{domain}")
     aliases = [address for address, owner in logins.items() if owner == login and address != user]
-    alias = next(iter(aliases), f"alias@{domain}")
+    owners_known = bool(logins) and not any(
+        _is_unknown(settings.policy, reference)
+        for reference in candidates.references(settings, "smtpd_sender_login_maps")
+    )
+    alias = next(iter(aliases), "" if owners_known else f"alias@{domain}")  # none: nobody has an alias
     contents: dict[str, TableContent] = {}
     if not listed:
-        contents |= {
-            reference: _content(reference, [user, colleague, alias, f"postmaster@{domain}"]) for reference in unknown
-        }
+        addresses = [address for address in (user, colleague, alias, f"postmaster@{domain}") if address]
+        contents |= {reference: _content(reference, addresses) for reference in unknown}
     for reference in candidates.references(settings, "smtpd_sender_login_maps"):
         if _is_unknown(settings.policy, reference):
             owners = {user: login, alias: login, colleague: colleague if "@" in login else colleague.partition("@")[0]}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -321,7 +321,12 @@ CAST: tuple[Persona, ...] = (
 # --- The matrix ---
 
 
-def matrix(policy: Policy, dns: DnsData | None = None, absent_tables: str = "empty") -> tuple[Row, ...]:
+def matrix(
+    policy: Policy,
+    dns: DnsData | None = None,
+    absent_tables: str = "empty",
+    cast: Sequence[Persona] = CAST,
+) -> tuple[Row, ...]:
     """Every persona at every service that strangers reach.
 
     Tables whose content is not known get the users whom the personas need; the verdicts say so as assumptions.
@@ -332,7 +337,7 @@ def matrix(policy: Policy, dns: DnsData | None = None, absent_tables: str = "emp
     rows: list[Row] = []
     for service in reachable(policy):
         someone = people.of(policy, service.key)
-        for persona in CAST:
+        for persona in cast:
             row = _row(someone, service, persona, dns or {}, absent_tables)
             if row is not None:
                 rows.append(row)

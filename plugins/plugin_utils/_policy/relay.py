@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import interfaces
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import (
+    LISTS,
     STRANGER_DOMAIN,
     Client,
     pools,
@@ -41,7 +42,7 @@ GUARDS = frozenset({"reject_unauth_destination", "defer_unauth_destination", "ch
 
 BUDGET = 400
 """Sessions played for one service of an ordinary policy."""
-_WORK = 60_000
+_WORK = 30_000
 """Upper limit of sessions times words of the lists: long lists are given fewer."""
 _ENOUGH = 12
 """Ways in that are told; one more would not change what is to be done."""
@@ -299,13 +300,19 @@ def _ourselves(settings: Settings) -> tuple[str, str]:
 
 def budget(settings: Settings) -> int:
     """Sessions to play: fewer when the lists are long, so that the time stays the same."""
-    words = 0
-    for name in ("client", "helo", "sender", "relay", "recipient", "data"):
+    words = list_length(settings)
+    return max(3, min(BUDGET, _WORK // max(words, 1)))
+
+
+def list_length(settings: Settings) -> int:
+    """Elements of all lists together: what one session costs."""
+    total = 0
+    for name in LISTS:
         try:
-            words += len(settings.elements(f"smtpd_{name}_restrictions"))
+            total += len(settings.elements(name))
         except PolicyError:
             continue
-    return max(8, min(BUDGET, _WORK // max(words, 1)))
+    return total
 
 
 def witnesses(policy: Policy, service: str) -> list[Witness]:

@@ -6,19 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas import (
     ACCEPT,
+    CAST,
     MX,
     SUBMISSION,
+    Persona,
     Row,
     matrix,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.relay import list_length
 
 _MAIN = "mydestination = example.org, localhost\nmynetworks = 127.0.0.0/8\n"
 _GUARD = "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n"
@@ -113,9 +116,15 @@ KINDS = (INBOUND, LOCKED_OUT, OWN_HOST, NO_START, OPEN_SUBMISSION, FORGERS, POST
 CODES = frozenset(kind.code for kind in KINDS)
 
 
+# Each persona walks through every list: thousands of words would take seconds, and no server has them.
+_MOST_CHARACTERS = 40_000
+
+
 def check(policy: Policy) -> Iterator[Finding]:
+    if sum(map(len, policy.parameters.values())) > _MOST_CHARACTERS:
+        return
     try:
-        rows = matrix(policy)
+        rows = matrix(policy, cast=_cast(policy))
     except PolicyError:
         return  # a value that cannot be read has a finding of its own
     down: set[str] = set()
@@ -132,6 +141,17 @@ def check(policy: Policy) -> Iterator[Finding]:
             if key not in told:
                 told.add(key)
                 yield finding
+
+
+# Nobody writes such lists by hand; what they cost must stay in proportion.
+_LONG, _TOO_LONG = 200, 2000
+
+
+def _cast(policy: Policy) -> Sequence[Persona]:
+    longest = max((list_length(settings) for _service, settings in reading.services(policy)), default=0)
+    if longest > _TOO_LONG:
+        return ()
+    return [persona for persona in CAST if longest <= _LONG or persona.name in {"ordinary-mail", "roaming-user"}]
 
 
 def _no_start(row: Row) -> Finding:
@@ -231,7 +251,11 @@ def without_echo(findings: Iterable[Finding]) -> list[Finding]:
     causes = [
         finding for finding in found if finding.code not in CODES and finding.severity.rank <= Severity.DEFERRED.rank
     ]
-    return [finding for finding in found if not any(_explains(cause, finding) for cause in causes)]
+    return [
+        finding
+        for finding in found
+        if finding.code not in CODES or not any(_explains(cause, finding) for cause in causes)
+    ]
 
 
 def _explains(cause: Finding, finding: Finding) -> bool:

@@ -27,6 +27,7 @@ _STAGES = ("client", "helo", "sender", "relay", "recipient", "data")
 LIST_VARIABLES = [f"postfix_{service}_{stage}_restrictions" for service in ("smtp", "submission") for stage in _STAGES]
 _KEYS = {"smtpd": ("postfix_smtp", "restrictions"), "submission": ("postfix_submission", "submission_restrictions")}
 _LIST = re.compile(rf"(smtpd|submission)_({'|'.join(_STAGES)})_restrictions")
+_REFERENCE = re.compile(r"\$\{?(\w+)\}?")
 # Parameters that a variable of their own sets, word for word.
 _VARIABLES = {
     "mynetworks": "postfix_mynetworks",
@@ -100,7 +101,7 @@ class Written:
             return _service_place(finding.service, "", inventory)
         name, override = finding.parameter, self._override(finding)
         if override is not None:
-            reference = re.fullmatch(r"\$\{?(\w+)\}?", override)
+            reference = _REFERENCE.fullmatch(override)
             if not reference:
                 place = _service_place(finding.service, f".options.{name}", inventory)
                 return self._in_options(place, finding, inventory)
@@ -108,20 +109,34 @@ class Written:
         return self._setting_place(name, finding, inventory)
 
     def fix(self, finding: Finding) -> str:
-        """What to write; where that is a parameter that a variable of ours sets, the variable."""
-        match = re.fullmatch(r"(?:Write )?(\w+) = (.+)", finding.fix)
-        if not match:
+        """What to write; where that is a list or a parameter that a variable of ours sets, the variable."""
+        name, value = self._setting_to_write(finding)
+        if not value:
             return advice(finding)
-        name, value = match.groups()
         override = self._override(replace(finding, parameter=name))
-        reference = re.fullmatch(r"\$\{?(\w+)\}?", override or "")
+        reference = _REFERENCE.fullmatch(override or "")
         parts = _LIST.fullmatch(reference[1] if reference else name)
         if parts and (reference or override is None):
             items = ", ".join(_quoted(words.plain(element)) for element in words.parse_list(value))
             return f"Write: {_KEYS[parts[1]][0]}_{parts[2]}_restrictions: [{items}]"
-        if override is None and name in self.settings:
+        if override is None and name in self.settings and name not in _VARIABLES:
             return f"Write: {EXTRA}: {{{name}: {_quoted(value)}}}"
         return advice(finding)
+
+    def _setting_to_write(self, finding: Finding) -> tuple[str, str]:
+        """Parameter and value, where the fix is ``name = value``, ``-o name=value`` or the list in another order."""
+        setting = re.fullmatch(r"(?:Write )?(\w+) = (.+)", finding.fix)
+        option = re.search(r"-o (\w+)=(\S+)$", finding.fix)
+        if " or " in finding.fix:
+            return "", ""
+        if setting or option:
+            name, value = (setting or option).groups()  # type: ignore[union-attr]
+            return name, value
+        if _LIST.fullmatch(finding.parameter):
+            current = sorted(map(str, self._settings(finding).elements(finding.parameter)))
+            if len(current) > 1 and sorted(map(str, words.parse_list(finding.fix))) == current:
+                return finding.parameter, finding.fix
+        return "", ""
 
     def _in_options(self, place: Place, finding: Finding, inventory: Inventory) -> Place:
         """The item of a list in the options of a service of the user's own."""

@@ -86,6 +86,8 @@ def _findings(written: Written, inventory: Inventory) -> list[tuple[Finding, Pla
 def _unreadable(text: str) -> Mistake:
     fix = "Correct it; nothing of Postfix can be written as long as it is so"
     name = text.partition(":")[0].strip()
+    if text.endswith("not dict"):
+        fix = "Write it as text; dictionaries are for postfix_smtp_*_restrictions and postfix_submission_*_restrictions"
     element = f".{name}" if name.replace("_", "").isalnum() else ""
     return Mistake("policy", "postfix_main_cf_extra", text.rstrip("."), fix, element)
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,15 +23,14 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import (
     networks,
     order,
     parameters,
-    personas,
     patterns,
+    personas,
     postscreen,
     references,
     relay,
     results,
     services,
     spelling,
-    start,
     values,
     versions,
 )
@@ -61,7 +59,6 @@ _TOPICS = (
     results,
     services,
     spelling,
-    start,
     values,
     versions,
 )
@@ -81,7 +78,6 @@ RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic.RULE
 
 # Told only when nothing more exact was found.
 _UNLESS_SHOWN = {"unanchored-allow-pattern": Severity.IDLE, "warned-guard": Severity.IDLE}
-_STOPS = re.compile(r"does not start|stops|dies|fatal")
 
 
 def lint(policy: Policy) -> list[Finding]:
@@ -103,20 +99,11 @@ def _sentence(text: str) -> str:
 
 
 def _without_echoes(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Leave out what only repeats another finding in vaguer words."""
+    """A word that is no class because it is not declared is no unknown parameter besides."""
     undeclared = {finding.element for finding in findings if finding.code == spelling.UNDECLARED_CLASS.code}
-    vague = start.DOES_NOT_START.code
-    stopped = {
-        finding.service
-        for finding in findings
-        if finding.code != vague and finding.severity is Severity.DEFERRED and _STOPS.search(finding.consequence)
-    }
     for finding in findings:
-        if finding.code == parameters.UNKNOWN.code and finding.parameter in undeclared:
-            continue
-        if finding.code == vague and (finding.service in stopped or "" in stopped):
-            continue
-        yield finding
+        if finding.code != parameters.UNKNOWN.code or finding.parameter not in undeclared:
+            yield finding
 
 
 def _witnessed(found: Iterable[Finding]) -> Iterator[Finding]:

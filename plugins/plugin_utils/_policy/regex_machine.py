@@ -31,7 +31,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.regex_tree im
 PROGRAM_LIMIT = 20_000
 """Longest program; ``(x{1000}){1000}`` would be longer."""
 
-STEP_LIMIT = 500_000
+STEP_LIMIT = 200_000
 """Steps for one text; only expressions with back references come near it."""
 
 Spans = tuple[int, ...]

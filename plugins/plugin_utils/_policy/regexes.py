@@ -129,12 +129,12 @@ def _compiled(tree: Node, shape: Expression) -> Expression:
 
 
 def _is_risky(tree: Node) -> bool:
-    """Whether backtracking could take long: repetitions within repetitions, or many one after the other."""
+    """Whether backtracking could take long: repetitions or choices within repetitions, or many repetitions."""
     unlimited = [node for node in walk(tree) if isinstance(node, Repeat) and (node.most is None or node.most > MANY)]
     if len(unlimited) > MANY:
         return True
     inner = (node for outer in unlimited for node in walk(outer.body))
-    return any(isinstance(node, Look | Repeat) for node in inner)
+    return any(isinstance(node, Choice | Look | Repeat) for node in inner)
 
 
 def _python(tree: Node) -> re.Pattern[str] | None:

@@ -148,6 +148,9 @@ def _reply(state: State, name: str, argument: str, run: _Run) -> str:
 
 
 def _connect(state: State, _argument: str) -> str:
+    if state.server.wrapped and not state.tls:
+        # smtpd waits for a TLS handshake and hangs up.
+        raise SessionOver("smtpd_tls_wrappermode wants TLS from the first octet on", crash=False)
     if not state.server.delay_reject:
         rejected = drivers.check_client(state)
         if rejected:

@@ -113,7 +113,8 @@ def _reason(state: State, query: str) -> str:
         reason += record.encode("utf-8", "surrogateescape")[:left]
         if place < len(records) - 1 and LONGEST_REASON - len(reason) > 3:
             reason += b" / "
-    return reason.decode("utf-8", "replace")
+    # What is not printable ASCII becomes a blank (src/dns/dns_lookup.c).
+    return "".join(chr(octet) if 0x20 <= octet < 0x7F else " " for octet in reason)
 
 
 def _address_listing(state: State, site: str, address: str) -> Listing:
@@ -196,8 +197,11 @@ def _template(state: State, site: str, domain: str) -> str | None:
     return None
 
 
-def fill(state: State, template: str, values: Mapping[str, str]) -> str | None:
-    """A reply template with its macros replaced; None where Postfix cannot use it."""
+def fill(state: State, template: str, values: Mapping[str, str], *, lenient: bool = False) -> str | None:
+    """A reply template with its macros replaced; None where Postfix cannot use it.
+
+    :param lenient: a name that there is not counts as empty
+    """
     unknown: set[str] = set()
 
     def lookup(name: str) -> str | None:
@@ -214,7 +218,7 @@ def fill(state: State, template: str, values: Mapping[str, str]) -> str | None:
         text = expand(template, lookup)
     except MacroError:
         return None
-    if any(re.search(rf"\$(?:{name}\b|[{{(]\s*{name}\s*[}})])", template) for name in unknown):
+    if not lenient and any(re.search(rf"\$(?:{name}\b|[{{(]\s*{name}\s*[}})])", template) for name in unknown):
         return None
     return text
 

@@ -28,7 +28,7 @@ def with_footer(state: State, line: str) -> str:
     footer = footer or state.server.raw("smtpd_reject_footer")
     if not footer.startswith("\\c"):
         return line
-    added = fill(state, footer[2:].split("\\n")[0], {})
+    added = fill(state, footer[2:].split("\\n")[0], {}, lenient=True)
     return line if added is None else line + added
 
 

@@ -9,8 +9,10 @@ A server is made once for a policy and a service; sessions do not change it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import interfaces
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access
@@ -108,7 +110,7 @@ SASL_TYPES = ("cyrus", "dovecot")
 """What Debian's Postfix is built with."""
 
 DEEPEST_CLASS = 200
-_MOST_ADDRESSES = 2000
+_MOST_KEPT = 2000
 
 
 class StartFailure(Exception):
@@ -155,6 +157,7 @@ class Server:
         self.access: dict[str, Maps] = {}
         self.services: dict[str, tuple[str, str]] = {}
         self._resolved: dict[tuple[str, str], Resolved] = {}
+        self._matches: dict[tuple[str, str, str], Match] = {}
         try:
             self._start()
         except PolicyError as error:
@@ -210,9 +213,12 @@ class Server:
 
     def match(self, state: State, parameter: str, kind: str, name: str = "", addr: str = "") -> Match:
         """Whether a list of hosts, networks or domains has a name or address."""
-        answer = match(self.settings, self.tables, parameter, kind, name, addr)
+        key = (parameter, name, addr)
+        if key not in self._matches:
+            _trim(self._matches)
+            self._matches[key] = match(self.settings, self.tables, parameter, kind, name, addr)
         self.tables.tell_loose(state)
-        return answer
+        return self._matches[key]
 
     def own_addresses(self, state: State) -> tuple[str, ...]:
         return interfaces.addresses(self.settings, state.assume)
@@ -220,7 +226,7 @@ class Server:
     def proxy_addresses(self) -> tuple[str, ...]:
         return interfaces.proxies(self.settings)
 
-    @property
+    @cached_property
     def address_types(self) -> tuple[str, ...]:
         """Record types of the protocols in use."""
         ipv4, ipv6 = interfaces.protocols(self.settings)
@@ -233,8 +239,7 @@ class Server:
         """Where an address leads; kept, as smtpd keeps it."""
         key = (sender or "", address)
         if key not in self._resolved:
-            if len(self._resolved) > _MOST_ADDRESSES:
-                self._resolved.clear()
+            _trim(self._resolved)
             self._resolved[key] = resolve(self.settings, self.tables, address, sender=sender or "")
         self.tables.tell_loose(state)
         return self._resolved[key]
@@ -242,7 +247,7 @@ class Server:
     def origin_or_local(self) -> Callable[[str], bool]:
         return origin_or_local(self.settings, self.tables)
 
-    @property
+    @functools.cached_property
     def probe_sender(self) -> str:
         """Sender of address verification probes."""
         own = self.text("address_verify_sender")
@@ -398,6 +403,12 @@ class Server:
             if listed is not None and self._has_guard(listed, depth + 1):
                 return True
         return False
+
+
+def _trim(kept: dict[Any, Any]) -> None:
+    """Forgets answers before there are too many; all are found again."""
+    if len(kept) > _MOST_KEPT:
+        kept.clear()
 
 
 _TLS_LEVELS = ("none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only", "half-dane")

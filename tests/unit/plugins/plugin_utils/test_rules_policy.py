@@ -89,7 +89,7 @@ def written(values: dict[str, Any], version: str) -> dict[str, Any]:
     services = merge_services(base, contributions, values[SERVICES])
     tables = {
         "domains": "example.org x\n",
-        "mailboxes": "alice@example.org x\n",
+        "mailboxes": "alice@example.org x\npostmaster@example.org x\n",
         "senders": "alice@example.org alice\n",
     }
     return {

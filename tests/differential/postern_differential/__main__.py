@@ -68,7 +68,7 @@ def _run(release: str, arguments: argparse.Namespace) -> int:
         return 0
     wrong = list(_disagreements(release, corpus, answers))
     for case, text in wrong:
-        print(f"--- {release}: {case.name}\n{text}\n{dump([case])}")
+        print(f"--- {release}: {case.name}\n{text}")
     stale = [] if arguments.case else _stale(release, answers, whole=not arguments.only)
     for name in stale:
         print(f"--- {release}: {name}: the recording is not what smtpd answers; see --record")

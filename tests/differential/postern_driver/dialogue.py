@@ -293,7 +293,8 @@ class Conversation:
         result: dict[str, Any] = {"fatal": False, "crash": False, "reason": "", "stages": stages, "log": lines}
         if status == 0 and not fatal:
             return result  # it said good-bye in an earlier reply
-        connected = any(line.startswith("connect from") for line in lines)
+        # The line was taken with an earlier session's when the process is not new.
+        connected = bool(stages) or any(line.startswith("connect from") for line in lines)
         if status < 0:
             reason = f"killed by {signal.Signals(-status).name}"
         else:

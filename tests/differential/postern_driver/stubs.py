@@ -123,7 +123,7 @@ class Dns:
                 response.answer.append(_rrset(name, rdtype, [values] if isinstance(values, str) else list(values)))
             break
         response.set_rcode(rcode)
-        return response.to_wire(max_size=65000)
+        return response.to_wire(max_size=65000, want_shuffle=False)
 
     def find(self, name: str) -> Mapping[str, Sequence[str]] | str | None:
         """Records of a name: its own, else the closest wildcard's. None: no such name."""

@@ -21,7 +21,19 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "tests" / "output"
 
 # Quick ones first: what is wrong there need not wait for the containers.
-STAGES = ("yamllint", "ansible-lint", "ruff", "mypy", "unit", "contract", "sanity", "images", "molecule", "demo-test")
+STAGES = (
+    "yamllint",
+    "ansible-lint",
+    "ruff",
+    "mypy",
+    "unit",
+    "contract",
+    "sanity",
+    "images",
+    "molecule",
+    "molecule-audit",
+    "demo-test",
+)
 PYTEST_STAGES = ("unit", "contract")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

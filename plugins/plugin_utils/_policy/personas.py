@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import people
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import filter_answer, zone
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import (
+    filter_answer,
+    is_own,
+    stranger,
+    zone,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Decision,
     DnsData,
@@ -23,6 +28,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.people import People
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import Tables
 
 ACCEPT, REFUSE, EITHER = "accept", "refuse", "either"
 """What is expected of a service; ``either``: a matter of taste."""
@@ -400,11 +406,23 @@ def _tried(
 ) -> Row:
     if not someone.auth:
         session = replace(session, login="")
+    session = _outside(someone, session)
     verdict = simulate(
         someone.policy, session, {**_world(someone, session, persona), **dns}, absent, dict(someone.answers)
     )
     outcome, stage = _outcome(verdict)
     return Row(persona, session.service, role, expected, outcome, session, verdict, stage)
+
+
+def _outside(someone: People, session: Session) -> Session:
+    """The session from an address that mynetworks does not hold: a policy may trust those of our visitors."""
+    if session.addr == "127.0.0.1":
+        return session
+    settings = someone.policy.settings(session.service)
+    tables = Tables(settings, someone.policy.tables, "empty")
+    if is_own(settings, tables, session.addr):
+        return replace(session, addr=stranger(settings, tables))
+    return session
 
 
 def _world(someone: People, session: Session, persona: Persona) -> DnsData:

@@ -167,14 +167,14 @@ def _of_references(references: list[dict[str, Any]], types: set[str]) -> Iterato
                 kinds.NO_TYPE,
                 table,
                 f"This Postfix cannot read tables of type {kind}.",
-                f"apt-get install postfix-{kind}   # or write the table as a type that `postconf -m` lists",
+                f"Run: apt-get install postfix-{kind}   # or write the table as a type that `postconf -m` lists",
             )
         elif entry["missing"] and "compiled" in entry["unread"]:
             yield find(
                 kinds.NOT_COMPILED,
                 table,
                 f"{table} was never compiled: there is no {entry['missing']}.",
-                f"{_compiler(table)} {table.removeprefix('proxy:')}",
+                f"Run: {_compiler(table)} {table.removeprefix('proxy:')}",
             )
         elif entry["missing"]:
             yield find(
@@ -188,7 +188,7 @@ def _of_references(references: list[dict[str, Any]], types: set[str]) -> Iterato
                 kinds.STALE,
                 table,
                 f"{table} was edited and not compiled again.",
-                f"{_compiler(table)} {table.removeprefix('proxy:')}",
+                f"Run: {_compiler(table)} {table.removeprefix('proxy:')}",
             )
 
 

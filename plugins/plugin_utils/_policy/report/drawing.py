@@ -76,7 +76,7 @@ class Drawing:
     def _shown(self, name: str, settings: Settings) -> bool:
         if name.startswith("postscreen_"):
             return any(_program(service) == "postscreen" for service in self.policy.services)
-        return name == "mynetworks" or settings.is_set(name)
+        return name == "mynetworks" or bool(settings.is_set(name) and _value(settings, name))
 
     def of(self, finding: Finding) -> Listing | None:
         """The list on the page that a finding is about."""
@@ -232,13 +232,17 @@ def _worst(own: Sequence[Numbered]) -> dict[str, str]:
 
 
 def _step(index: int, element: str, notes: Sequence[Numbered]) -> dict[str, Any]:
-    unique = list({each.number: each for each in notes}.values())
+    unique = sorted({each.number: each for each in notes}.values(), key=lambda each: each.number)
     severity = min(unique, key=lambda each: each.finding.severity.rank).finding.severity.value if unique else ""
     return {"index": index + 1, "element": element, "severity": severity, "notes": [_note(each) for each in unique]}
 
 
 def _note(each: Numbered) -> dict[str, Any]:
-    return {"number": each.number, "severity": each.finding.severity.value, "message": each.finding.message}
+    return {
+        "number": each.number,
+        "severity": each.finding.severity.value,
+        "message": words.sentence(each.finding.message),
+    }
 
 
 def _table(element: Element, settings: Settings) -> str:

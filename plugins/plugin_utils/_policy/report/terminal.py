@@ -39,7 +39,7 @@ def lines(audit: Audit) -> Iterator[str]:
     urgent = [finding for finding in audit.findings if finding.severity in _SHOWN]
     for number, finding in enumerate(urgent[:_MOST], start=1):
         element = f": {finding.element}" if finding.element else ""
-        yield from _wrap(f"{number:3}. [{words.LABELS[finding.severity]}] {finding.message}", "     ")
+        yield from _wrap(f"{number:3}. [{words.LABELS[finding.severity]}] {words.sentence(finding.message)}", "     ")
         yield from _wrap(f"     In {places.words(finding)}{element}", "       ")
         yield from _wrap(f"     Then: {finding.consequence}", "       ")
         yield from _wrap(f"     Fix: {advice(finding)}", "       ")

@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import zone
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, dialogue
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.audit import Audit, Try, Visitor
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.drawing import Drawing, Numbered
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.places import Places
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
 
 _URGENT = (Severity.RELAY, Severity.LOST, Severity.DEFERRED)
 
@@ -27,7 +30,7 @@ def page_data(audit: Audit) -> dict[str, Any]:
     set_aside = [Numbered(len(numbered) + at, each[0]) for at, each in enumerate(audit.accepted, start=1)]
     drawing = Drawing(audit.policy, numbered)
     places = Places(audit.collected)
-    cards = [_card(each, places, drawing) for each in numbered]
+    cards = [_card(each, places, drawing, audit.policy) for each in numbered]
     groups = {severity: [card for card in cards if card["severity"] == severity] for severity in Severity}
     worst = audit.findings[0].severity.value if audit.findings else "ok"
     headline, more = words.HEADLINES[worst]
@@ -48,7 +51,7 @@ def page_data(audit: Audit) -> dict[str, Any]:
         "urgent": [_group(severity, groups[severity]) for severity in _URGENT if groups[severity]],
         "later": [_group(severity, group) for severity, group in groups.items() if severity not in _URGENT and group],
         "accepted": [
-            {**_card(each, places, drawing), "accepted": reason}
+            {**_card(each, places, drawing, audit.policy), "accepted": reason}
             for each, (_finding, reason) in zip(set_aside, audit.accepted, strict=True)
         ],
         "flows": drawing.flows(),
@@ -67,23 +70,40 @@ def _group(severity: Severity, cards: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def _card(each: Numbered, places: Places, drawing: Drawing) -> dict[str, Any]:
+def _card(each: Numbered, places: Places, drawing: Drawing, policy: Policy) -> dict[str, Any]:
     finding = each.finding
+    proof = _proof(finding, policy)
     listing = drawing.of(finding)
     return {
         "number": each.number,
         "severity": finding.severity.value,
         "code": finding.code,
         "title": titles().get(finding.code, ""),
-        "message": finding.message,
-        "consequence": finding.consequence,
+        "message": words.sentence(finding.message),
+        "consequence": words.sentence(finding.consequence),
         "fix": advice(finding),
         "element": finding.element,
         "where": places.words(finding),
         "link": listing.ident if listing else "",
-        "proof": None,
+        "proof": dialogue(proof.session, proof.verdict) if proof else None,
         "accepted": "",
     }
+
+
+def _proof(finding: Finding, policy: Policy) -> Try | None:
+    """The session that shows the finding, as the simulator plays it; None where that does not show it."""
+    if not finding.session:
+        return None
+    session = Session(**{**finding.session, "rcpts": tuple(finding.session["rcpts"])})
+    names = [address.rpartition("@")[2] for address in (session.sender or "", *session.rcpts)]
+    names += [name for name in (session.name, session.helo) if name]
+    try:
+        verdict = simulate(policy, session, zone(names, session.addr, (), "", ("", "")), "empty")
+    except PolicyError:
+        return None
+    if words.outcome(verdict)[0] != "ok":
+        return None
+    return Try(session.service, session, verdict, wanted=False, expectation="They should be refused here.")
 
 
 def titles() -> dict[str, str]:
@@ -92,6 +112,18 @@ def titles() -> dict[str, str]:
 
 
 def _matrix(audit: Audit) -> dict[str, Any]:
+    proofs = [
+        (number, proof) for number, finding in enumerate(audit.findings, 1) if (proof := _proof(finding, audit.policy))
+    ]
+    found = [
+        Visitor(
+            f"Stranger who knows of mistake {number}",
+            "Sends to an address elsewhere by the way described there.",
+            (proof,),
+        )
+        for number, proof in proofs
+    ]
+    visitors = [*found, *audit.visitors]
     services = list(dict.fromkeys(one.service for visitor in audit.visitors for one in visitor.tries))
     doors = {service.key: words.door(service).title for service in audit.policy.services}
     return {
@@ -102,7 +134,7 @@ def _matrix(audit: Audit) -> dict[str, Any]:
                 "about": visitor.about,
                 "cells": [_cell(visitor, row, at, service, doors) for at, service in enumerate(services)],
             }
-            for row, visitor in enumerate(audit.visitors)
+            for row, visitor in enumerate(visitors)
         ],
         "why_not": "Nobody could be tried; see below.",
     }

@@ -120,6 +120,12 @@ def door(service: Service) -> Door:
     return Door(f"Port {port}" + (f" on {host}" if host else ""), who, about)
 
 
+def sentence(text: str) -> str:
+    """With a capital first letter, unless it begins with a word of the configuration."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
 def count(number: int, one: str, many: str) -> str:
     """``1 rule``, ``2 rules``."""
     return f"{number} {one if number == 1 else many}"

@@ -44,7 +44,8 @@ class Resolved:
     :param recipient: final address, folded to lower case as smtpd keeps it
     :param routed: RESOLVE_FLAG_ROUTED: routing characters in the local part
     :param error: RESOLVE_FLAG_ERROR: bad address form
-    :param failed: RESOLVE_FLAG_FAIL: a list or table could not be searched (451 4.3.0)
+    :param failed: RESOLVE_FLAG_FAIL: a list or table could not be searched (451 4.3.0); the recipient is empty when
+        that was mydestination
     :param pattern: pattern of the domain list that made the class, for explanations
     :param why: what failed
     """
@@ -176,10 +177,8 @@ def resolve(settings: Settings, tables: Tables, address: str, *, sender: str = "
     own = trivial_rewrite(settings)
     try:
         found = _resolve(own, tables, rewrite(own, sender) if sender else "", rewrite(own, address))
-    except TableError as problem:
-        return Resolved(AddressClass.DEFAULT, failed=True, recipient=fold(address), why=problem.text)
-    except _Failure as problem:
-        return Resolved(AddressClass.DEFAULT, failed=True, recipient=fold(address), why=str(problem))
+    except (TableError, _Failure) as problem:
+        return Resolved(AddressClass.DEFAULT, failed=True, why=str(problem))
     return replace(found, recipient=fold(found.recipient, utf8=tables.utf8))
 
 
@@ -201,11 +200,14 @@ def _resolve(settings: Settings, tables: Tables, sender: str, address: str) -> R
             bad = True
     if bad:
         return Resolved(AddressClass.DEFAULT, recipient=recipient, error=True)
-    resolved = _classify(settings, tables, sender, recipient, domain, remote=remote)
-    if not resolved.pattern:
-        resolved = replace(resolved, pattern=pattern)
-    resolved = replace(resolved, routed=_rest_after_operator(recipient) != domain)
-    resolved = _relocated(settings, tables, _transport(settings, tables, resolved, domain))
+    try:
+        resolved = _classify(settings, tables, sender, recipient, domain, remote=remote)
+        if not resolved.pattern:
+            resolved = replace(resolved, pattern=pattern)
+        resolved = replace(resolved, routed=_rest_after_operator(recipient) != domain)
+        resolved = _relocated(settings, tables, _transport(settings, tables, resolved, domain))
+    except (TableError, _Failure) as problem:
+        return Resolved(AddressClass.DEFAULT, recipient=recipient, failed=True, why=str(problem))
     if not settings.flag("allow_min_user") and recipient.startswith("-"):
         return replace(resolved, error=True)
     return resolved

@@ -18,6 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._host import (
     Evaluate,
     HostVariables,
@@ -98,6 +99,7 @@ class ActionModule(ActionBase):
             facts_known=known_facts,
             source=_source,
             platforms={name: self._judging(evaluate) for name, evaluate in evaluators.items()},
+            cache=FindingsCache(Path(C.ANSIBLE_HOME) / "postern" / "findings"),
             all_platforms=boolean(task_vars.get("mail_validate_only"), strict=False),
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils import _rules, _rules_policy
+from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import (
     Inventory,
     ReadPolicy,
@@ -45,6 +46,7 @@ class HostVariables:
     :param source: file and line that a raw value was read from, empty where that is not known
     :param platforms: by name, what evaluates a raw value as on that platform; the first is the host's own or assumed
     :param all_platforms: judge for each of them
+    :param cache: what was found in policies before
     """
 
     raw: Mapping[str, Any]
@@ -55,6 +57,7 @@ class HostVariables:
     source: Callable[[Any], str] = lambda raw: ""
     platforms: Mapping[str, Evaluate] = field(default_factory=dict)
     all_platforms: bool = False
+    cache: FindingsCache = field(default_factory=FindingsCache)
 
     @property
     def hostname(self) -> str:
@@ -98,7 +101,8 @@ def _read(collection: Collection, host: HostVariables) -> tuple[Inventory, list[
         *check_options(options, present, host.check),
     ]
     platforms = _platforms(host, present, mistakes)
-    return replace(inventory, platforms=platforms, all_platforms=host.all_platforms), mistakes, changed
+    judged = replace(inventory, platforms=platforms, all_platforms=host.all_platforms, cache=host.cache)
+    return judged, mistakes, changed
 
 
 # What makes other findings meaningless: the value is not what it was meant to be.

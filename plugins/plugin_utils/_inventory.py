@@ -20,6 +20,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
     domain_problem,
     is_delimiter,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 
 ReadPolicy = Callable[[], Mapping[str, Any]]
 """Makes the role postfix's ``__postfix_policy``.
@@ -59,6 +60,7 @@ class Inventory:
     :param platforms: by name, what makes the policy for it; the first is the host's own, or the one that is assumed.
         Empty where a value that the policy is made of is malformed
     :param all_platforms: judge it for each of them, not only where the first has mistakes
+    :param cache: what was found in it before
     """
 
     values: Mapping[str, Any]
@@ -66,6 +68,7 @@ class Inventory:
     roles: frozenset[str] = frozenset()
     platforms: Mapping[str, ReadPolicy] = field(default_factory=dict)
     all_platforms: bool = False
+    cache: FindingsCache = field(default_factory=FindingsCache)
 
     def text(self, name: str) -> str:
         """The value, or an empty string where it is not text."""

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import expand
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
@@ -88,12 +89,33 @@ class Written:
         return {name: value for section in self.sections for name, value in section["settings"].items()}
 
     @functools.cached_property
+    def main_cf(self) -> str:
+        """:raises PostfixError: the data cannot be written"""
+        return "".join(render_main(section["settings"]) for section in self.sections)
+
+    @functools.cached_property
+    def master_cf(self) -> str:
+        """:raises PostfixError: the data cannot be written"""
+        return render_master(Service.from_data(service) for service in self.services)
+
+    @functools.cached_property
     def policy(self) -> Policy:
         """:raises PostfixError, PolicyError: the data cannot be written, or Postfix could not read it"""
-        text = "".join(render_main(section["settings"]) for section in self.sections)
         tables = {f"{self.directory}/{file['path']}": file["content"] for file in self.files}
-        master = render_master(Service.from_data(service) for service in self.services)
-        return Policy.of(main_cf.parse(text).parameters, version=self.version, tables=tables, master=master)
+        parameters = main_cf.parse(self.main_cf).parameters
+        return Policy.of(parameters, version=self.version, tables=tables, master=self.master_cf)
+
+    def findings(self, cache: FindingsCache) -> list[Finding]:
+        """:raises PostfixError, PolicyError: as above"""
+
+        def judged() -> list[Finding]:
+            # Not before it is needed: the linter is the largest part of the collection.
+            from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
+
+            return judge(self.policy)
+
+        files = [text for file in self.files for text in (file["path"], file["content"])]
+        return cache.findings([self.version, self.directory, self.main_cf, self.master_cf, *files], judged)
 
     def place(self, finding: Finding, inventory: Inventory) -> Place:
         """The variable and element to change, as near as they are known."""

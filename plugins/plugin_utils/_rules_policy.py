@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, UnknownPolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest, shown
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
@@ -57,6 +56,9 @@ def access_policy(inventory: Inventory) -> Iterator[Mistake]:
         except (PostfixError, PolicyError) as error:
             yield _unreadable(str(error))
             return
+        except Exception as error:  # a defect of ours must neither stop a run nor go unnoticed
+            yield _defect(error)
+            return
         judged.append(platform)
         told += [Told(finding, place, (platform,)) for finding, place in found]
         if not inventory.all_platforms and not _needs_more(told, inventory):
@@ -79,7 +81,7 @@ def _malformed(inventory: Inventory) -> Iterator[Mistake]:
 def _findings(written: Written, inventory: Inventory) -> list[tuple[Finding, Place]]:
     return [
         (replace(finding, fix=written.fix(finding)), written.place(finding, inventory))
-        for finding in judge(written.policy)
+        for finding in written.findings(inventory.cache)
     ]
 
 
@@ -90,6 +92,11 @@ def _unreadable(text: str) -> Mistake:
         fix = "Write it as text; dictionaries are for postfix_smtp_*_restrictions and postfix_submission_*_restrictions"
     element = f".{name}" if name.replace("_", "").isalnum() else ""
     return Mistake("policy", "postfix_main_cf_extra", text.rstrip("."), fix, element)
+
+
+def _defect(error: Exception) -> Mistake:
+    reason = f"it could not be judged, which is a defect of this collection: {type(error).__name__}: {error}"
+    return Mistake("policy", "postfix_main_cf_extra", reason, "Please report it", severity="warning")
 
 
 def _needs_more(told: Sequence[Told], inventory: Inventory) -> bool:

@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-
-_VERBS = frozenset(
-    {"add", "change", "define", "delete", "give", "leave", "make", "move", "put", "remove", "take", "write"}
-)
 
 
 def judge(policy: Policy) -> list[Finding]:
@@ -20,9 +17,4 @@ def judge(policy: Policy) -> list[Finding]:
     return lint(policy)
 
 
-def advice(finding: Finding) -> str:
-    """The fix as a sentence that says to do it; where it is a text to write, that it is one."""
-    first = finding.fix.partition(" ")[0]
-    if first.lower() in _VERBS or first[:1].isupper():
-        return finding.fix[:1].upper() + finding.fix[1:]
-    return f"Write: {finding.fix}"
+__all__ = ["advice", "judge"]

@@ -14,8 +14,8 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import did_you_mean
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import Reader, explained
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, UnknownPolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import judgement
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix_merge import (
     Section,
@@ -102,14 +105,19 @@ def written(values: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def found(
-    changes: dict[str, Any], versions: tuple[str, ...] = ("3.10",), *, all_platforms: bool = False
+    changes: dict[str, Any],
+    versions: tuple[str, ...] = ("3.10",),
+    *,
+    all_platforms: bool = False,
+    cache: FindingsCache | None = None,
 ) -> list[Mistake]:
     values = {**GOOD, **changes}
 
     def read(version: str) -> Any:
         return lambda: written(values, version)
 
-    inventory = Inventory(values, platforms={f"Postfix {v}": read(v) for v in versions}, all_platforms=all_platforms)
+    platforms = {f"Postfix {version}": read(version) for version in versions}
+    inventory = Inventory(values, platforms=platforms, all_platforms=all_platforms, cache=cache or FindingsCache())
     return list(access_policy(inventory))
 
 
@@ -359,3 +367,46 @@ def test_a_contradiction_of_roles_is_told_in_their_words() -> None:
 def test_what_main_cf_cannot_hold_is_told() -> None:
     (mistake,) = found({EXTRA: {"smtpd_banner": "x\ny"}})
     assert (mistake.rule, place(mistake)) == ("policy", f"{EXTRA}.smtpd_banner")
+
+
+def test_a_defect_of_ours_is_told_and_does_not_stop_the_run() -> None:
+    def defect() -> Any:
+        raise ZeroDivisionError("x")
+
+    (mistake,) = access_policy(Inventory(GOOD, platforms={"x": defect}))
+    assert mistake.severity == "warning"
+    assert "ZeroDivisionError" in mistake.reason
+
+
+# --- What was found before ---
+
+
+def test_a_policy_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {CLIENT: ["permit_mynetworks", "rejectt"]}
+    cache = FindingsCache(tmp_path / "home" / "findings")
+    first = found(changes, cache=cache)
+    assert first
+
+    def never(_policy: object) -> Any:
+        raise AssertionError("judged twice")
+
+    monkeypatch.setattr(judgement, "judge", never)
+    assert found(changes, cache=cache) == first
+    (told,) = found({}, cache=cache)
+    assert "judged twice" in told.reason
+    (kept,) = (tmp_path / "home" / "findings").iterdir()
+    assert (tmp_path / "home" / "findings").stat().st_mode & 0o077 == 0
+    kept.write_text("[{")
+    (told,) = found(changes, cache=cache)
+    assert "judged twice" in told.reason
+
+
+def test_what_is_kept_of_many_policies_does_not_grow_for_ever(tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number}.json").touch()
+    assert FindingsCache(tmp_path).findings(["x"], list) == []
+    assert len(list(tmp_path.iterdir())) <= 300
+
+
+def test_a_home_that_cannot_be_written_is_no_mistake() -> None:
+    assert found({}, cache=FindingsCache(Path("/proc/nowhere"))) == []

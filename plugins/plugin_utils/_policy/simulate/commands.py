@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_hostname, is_literal
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.matchlist import Match
@@ -245,8 +246,11 @@ def _declared(state: State, address: str) -> None:
         raise Reply("553 5.6.7 Must declare SMTPUTF8 to send unicode address", "strict_smtputf8")
 
 
+_extracted = lru_cache(maxsize=2000)(extract)
+
+
 def _address(state: State, text: str, bad: str, *, strict: bool, empty: bool = False, smtputf8: bool = False) -> str:
-    path = extract(text, strict=strict)
+    path = _extracted(text, strict=strict)
     if path.bad or not (path.address or empty):
         raise Reply(bad)
     if path.address:

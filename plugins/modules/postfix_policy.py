@@ -218,7 +218,8 @@ def read_table(host: Host, reference: read.Reference, limit: int, secrets: set[s
     if reference.kind in read.DATABASES:
         return None, dict(facts, unread="a database, which only Postfix asks")
     if reference.kind == "unix":
-        return {entry.pw_name: "x" for entry in pwd.getpwall()}, facts
+        people = sorted(pwd.getpwall(), key=lambda entry: (not 1000 <= entry.pw_uid < 60000, entry.pw_uid))
+        return {entry.pw_name: "x" for entry in people}, facts
     try:
         if reference.kind in read.INDEXED:
             return read_indexed(host, reference, limit, secrets, facts), facts

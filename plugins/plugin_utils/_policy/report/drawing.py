@@ -68,7 +68,7 @@ class Drawing:
         value = _value(settings, name)
         if name in words.OTHER_LISTS and (service is not self.services[0] or not self._shown(name, settings)):
             return
-        if name == "smtpd_etrn_restrictions" and not value:
+        if name in (*_LATER, "smtpd_etrn_restrictions") and not value:
             return
         listing = self.listings.setdefault((name, value), Listing(name, value, settings))
         listing.services.append(service)

@@ -35,7 +35,8 @@
   function reveal() {
     var target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (var node = target; node; node = node.parentElement) { if (node.tagName === "DETAILS") { node.open = true; } }
-    if (target && !target.classList.contains("trail")) { target.scrollIntoView(); }
+    if (target && target.classList.contains("trail")) { show(target.id, true); }
+    if (target) { target.scrollIntoView(); }
   }
 
   document.addEventListener("click", function (event) {

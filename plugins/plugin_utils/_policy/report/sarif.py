@@ -14,13 +14,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.audit import Audit
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.places import Places
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.view import kinds
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Mapping[Severity, str] = MappingProxyType(
@@ -34,11 +32,6 @@ _LEVELS: Mapping[Severity, str] = MappingProxyType(
 )
 # What code scanning sorts by: 9 is critical, 7 high, 4 medium.
 _SECURITY: Mapping[Severity, str] = MappingProxyType({Severity.RELAY: "9.0"})
-
-
-def kinds() -> dict[str, FindingKind]:
-    """Every code that an audit can report."""
-    return {kind.code: kind for kind in (*linter.KINDS, *host.KINDS)}
 
 
 def sarif(audit: Audit, version: str) -> dict[str, Any]:

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import zone
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, dialogue
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
@@ -72,13 +75,15 @@ def _group(severity: Severity, cards: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 def _card(each: Numbered, places: Places, drawing: Drawing, policy: Policy) -> dict[str, Any]:
     finding = each.finding
+    kind = kinds().get(finding.code)
     proof = _proof(finding, policy)
     listing = drawing.of(finding)
     return {
         "number": each.number,
         "severity": finding.severity.value,
         "code": finding.code,
-        "title": titles().get(finding.code, ""),
+        "title": kind.title if kind else "",
+        "more": kind,
         "message": words.sentence(finding.message),
         "consequence": words.sentence(finding.consequence),
         "fix": advice(finding),
@@ -106,9 +111,10 @@ def _proof(finding: Finding, policy: Policy) -> Try | None:
     return Try(session.service, session, verdict, wanted=False, expectation="They should be refused here.")
 
 
-def titles() -> dict[str, str]:
-    """Headline of each documented code."""
-    return {kind.code: kind.title for kind in linter.KINDS}
+@cache
+def kinds() -> dict[str, FindingKind]:
+    """Every documented code."""
+    return {kind.code: kind for kind in (*linter.KINDS, *host.KINDS)}
 
 
 def _matrix(audit: Audit) -> dict[str, Any]:

@@ -104,10 +104,12 @@ class ActionModule(ActionBase):
         )
 
     def _evaluator(self, variables: dict[str, Any]) -> Evaluate:
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+
         def evaluate(raw: Any, known: Mapping[str, Any]) -> Any:
-            available = (
-                {**variables, **{name: wrap_var(value) for name, value in known.items()}} if known else variables
-            )
+            if not known:
+                return plain(templar.template(raw))
+            available = {**variables, **{name: wrap_var(value) for name, value in known.items()}}
             return plain(self._templar.copy_with_new_env(available_variables=available).template(raw))
 
         return evaluate

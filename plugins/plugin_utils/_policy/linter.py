@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +36,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import (
     versions,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 
 _TOPICS = (
@@ -76,8 +77,12 @@ _OPENINGS = frozenset(kind.code for kind in relay.KINDS)
 RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic.RULES)
 
 
-# Told only when nothing more exact was found.
-_UNLESS_SHOWN = {"unanchored-allow-pattern": Severity.IDLE, "warned-guard": Severity.IDLE}
+# What these let through is seen in a session only.
+_UNLESS_SHOWN = {
+    "mismatch-after-permit": Severity.IDLE,
+    "unanchored-allow-pattern": Severity.IDLE,
+    "warned-guard": Severity.IDLE,
+}
 
 
 def lint(policy: Policy) -> list[Finding]:
@@ -85,9 +90,16 @@ def lint(policy: Policy) -> list[Finding]:
 
     A finding that all services share which do not override its parameter has no service, and is there once.
     """
-    found = personas.without_echo(finding for rule in RULES for finding in rule(policy))
+    found = personas.without_echo(_found(policy))
     told = _merged(_witnessed(_without_echoes(found)), policy)
     return sorted(map(_punctuated, told), key=_order)
+
+
+def _found(policy: Policy) -> Iterator[Finding]:
+    for rule in RULES:
+        # A value that a rule needs and that cannot be expanded has a finding of its own.
+        with suppress(PolicyError):
+            yield from rule(policy)
 
 
 def _punctuated(finding: Finding) -> Finding:

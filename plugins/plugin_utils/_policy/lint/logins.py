@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
@@ -15,7 +17,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
     Service,
     each_service,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
 
 AFTER_LOGIN = FindingKind(
     code="mismatch-after-permit",
@@ -140,6 +143,26 @@ def _no_maps(service: Service) -> Iterator[Finding]:
         yield service.at(place, kind, message, fix)
 
 
+def _forgery(service: Service) -> Mapping[str, Any] | None:
+    """A session in which a user sends to a stranger under somebody else's address, if one is accepted."""
+    for sender in ("director@example.org", "director@example.net"):
+        session = Session(
+            addr="203.0.113.9",
+            helo="laptop.example.net",
+            login="somebody",
+            sender=sender,
+            rcpts=("customer@example.com",),
+            service=service.key,
+        )
+        try:
+            verdict = simulate(service.settings.policy, session, absent_tables="empty")
+        except PolicyError:
+            return None
+        if any(stage.stage == "RCPT" and stage.code == 250 for stage in verdict.stages):
+            return session.as_dict()
+    return None
+
+
 def _order(service: Service) -> Iterator[Finding]:
     if not service.sasl:
         return
@@ -148,7 +171,8 @@ def _order(service: Service) -> Iterator[Finding]:
         for place in service.walk(name):
             if place.name in _OF_USERS and "permit_sasl_authenticated" in before:
                 message = f"{place.element} stands behind permit_sasl_authenticated, so no user ever gets to it."
-                yield service.at(place, AFTER_LOGIN, message, f"{place.element}, permit_sasl_authenticated")
+                finding = service.at(place, AFTER_LOGIN, message, f"{place.element}, permit_sasl_authenticated")
+                yield replace(finding, session=_forgery(service))
             elif place.name in _OF_USERS and "permit_mynetworks" in before and service.is_submission:
                 message = f"{place.element} stands behind permit_mynetworks, so your own networks never get to it."
                 fix = f"{place.element} first; leave permit_mynetworks out on {service.key}"

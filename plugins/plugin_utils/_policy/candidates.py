@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import matchlist
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import tokens
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import DnsData, Element, Kind, PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
+    DnsData,
+    Element,
+    Kind,
+    PolicyError,
+    Service,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Settings
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.samples import Sample, samples
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import TableError, Tables
@@ -59,6 +65,7 @@ class Pools:
     mx_backup: bool = False
     below_top_level: frozenset[str] = frozenset()
     """Recipients in domains that are this server's only because it claims all of com, org ..."""
+    looked_into: set[tuple[str, str]] = field(default_factory=set)
 
 
 def pools(settings: Settings, tables: Tables) -> Pools:
@@ -89,6 +96,12 @@ def pools(settings: Settings, tables: Tables) -> Pools:
     found.senders = list(dict.fromkeys(found.senders))[:PER_POOL]
     found.recipients = list(dict.fromkeys(found.recipients))[:PER_POOL]
     return found
+
+
+def is_loopback(service: Service) -> bool:
+    """Whether the service listens to this machine alone."""
+    host = service.name.rpartition(":")[0].strip("[]").lower()
+    return host.startswith("127.") or host in {"localhost", "::1"}
 
 
 def stranger(settings: Settings, tables: Tables) -> str:
@@ -167,18 +180,23 @@ def references(settings: Settings, parameter: str) -> Iterator[str]:
 
 
 def elements(settings: Settings) -> Iterator[tuple[Element, str]]:
-    """Every element of every list and of the classes that they lead to, with the list or class it stands in."""
+    """Every element of every list and class, with the list or class it stands in.
+
+    Of the built-in classes only those that are used; one's own may be used by the result of a table.
+    """
     try:
         classes = settings.classes
+        own = settings.class_names
     except PolicyError:
-        classes = {}
+        classes, own = {}, ()
     waiting: list[tuple[Element, str]] = []
     for name in LISTS:
         try:
             waiting += [(element, name) for element in settings.elements(name)]
         except PolicyError:
             continue
-    looked_into: set[str] = set()
+    waiting += [(element, name) for name in own for element in classes.get(name, ())]
+    looked_into: set[str] = set(own)
     for element, name in waiting:
         yield element, name
         if element.kind is Kind.CLASS and element.name not in looked_into:
@@ -251,8 +269,9 @@ def _refuses(result: str) -> bool:
 
 
 def _add_table(found: Pools, settings: Settings, tables: Tables, reference: str, subject: str) -> None:
-    if ":" not in reference:
+    if ":" not in reference or (reference, subject) in found.looked_into:
         return
+    found.looked_into.add((reference, subject))
     if subject in {"client", "reverse"}:
         _add_clients(found, settings, tables, reference)
         return

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import people
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import (
     filter_answer,
+    is_loopback,
     is_own,
     stranger,
     zone,
@@ -354,14 +355,9 @@ def reachable(policy: Policy) -> tuple[Service, ...]:
     """Services that run smtpd and listen to others than this machine, each once."""
     found: dict[str, Service] = {}
     for service in policy.smtpd_services():
-        if service.type in {"inet", "pass"} and not _loopback(service):
+        if service.type in {"inet", "pass"} and not is_loopback(service):
             found.setdefault(service.key, service)
     return tuple(found.values())
-
-
-def _loopback(service: Service) -> bool:
-    host = service.name.rpartition(":")[0].strip("[]").lower()
-    return host.startswith("127.") or host in {"localhost", "::1"}
 
 
 def purpose(policy: Policy, service: Service) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates im
     LISTS,
     STRANGER_DOMAIN,
     Client,
+    is_loopback,
     pools,
     zone,
 )
@@ -328,8 +329,8 @@ def witnesses(policy: Policy, service: str) -> list[Witness]:
 
 
 def is_open(policy: Policy) -> bool:
-    """Whether some service of the policy lets a stranger relay."""
-    return any(witnesses(policy, service.key) for service in policy.smtpd_services())
+    """Whether some service that others reach lets a stranger relay."""
+    return any(witnesses(policy, service.key) for service in policy.smtpd_services() if not is_loopback(service))
 
 
 __all__ = ["STRANGER_DOMAIN", "Attempt", "Opening", "Search", "Witness", "is_open", "witnesses"]

@@ -12,8 +12,15 @@ from itertools import combinations
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Session, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
+    Element,
+    Finding,
+    PolicyError,
+    Session,
+    Severity,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
 
 TWICE = FindingKind(
     code="domain-in-two-classes",
@@ -284,9 +291,7 @@ def check_providers(policy: Policy) -> Iterator[Finding]:
 
 def check_recipients(policy: Policy) -> Iterator[Finding]:
     for service, settings in reading.services(policy):
-        if not reading.is_public_mx(settings.service) and not reading.is_submission(settings.service):
-            continue
-        if _verifies(settings):
+        if not reading.is_public_mx(settings.service) or _verifies(settings):
             continue
         if (switch := _switched_off(settings)) is not None:
             yield from _unlisted_accepted(policy, service, settings, *switch)
@@ -337,15 +342,21 @@ def _unlisted_accepted(
                 f"Write {parameter} = {right}",
                 service=service,
                 element=reading.value(settings, parameter),
-                session=_unknown_user(domain, service),
+                session=_unknown_user(policy, domain, service),
             )
             return
 
 
 def _one(policy: Policy, settings: Settings, parameter: str) -> str:
-    """A domain of the class that can stand in an address; empty when none is known."""
+    """A domain of the class that can stand in an address; empty when none is known.
+
+    A domain that an earlier class has, too, is of that class.
+    """
+    earlier: set[str] = set()
+    for name in CLASSES[: CLASSES.index(parameter)]:
+        earlier |= literal_domains(policy, settings, name).keys()
     for domain in literal_domains(policy, settings, parameter):
-        if is_hostname(domain) and "." in domain and not domain.startswith("localhost."):
+        if is_hostname(domain) and "." in domain and not domain.startswith("localhost.") and domain not in earlier:
             return domain
     return ""
 
@@ -369,18 +380,25 @@ def _check_map(policy: Policy, service: str, settings: Settings, domains: str, m
         else f"Set {maps} to a table of the addresses of {domain}, or add reject_unverified_recipient to"
         f" smtpd_recipient_restrictions",
         service=service,
-        session=_unknown_user(domain, service) if emptied else None,
+        session=_unknown_user(policy, domain, service) if emptied else None,
     )
 
 
-def _unknown_user(domain: str, service: str) -> dict[str, object]:
-    return Session(
+def _unknown_user(policy: Policy, domain: str, service: str) -> dict[str, object] | None:
+    """A session in which a stranger's mail to nobody is accepted; None when it is refused for another reason."""
+    session = Session(
         addr="198.51.100.77",
         helo="stranger.example",
         sender="someone@stranger.example",
         rcpts=(f"no.such.user@{domain}",),
         service=service,
-    ).as_dict()
+    )
+    try:
+        verdict = simulate(policy, session, absent_tables="empty")
+    except PolicyError:
+        return None
+    accepted = any(stage.stage == "RCPT" and stage.code == 250 for stage in verdict.stages)
+    return session.as_dict() if accepted else None
 
 
 def check_relay_domains(policy: Policy) -> Iterator[Finding]:

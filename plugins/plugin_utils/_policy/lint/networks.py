@@ -342,7 +342,7 @@ def _is_cidr(text: str) -> bool:
 
 def _is_name(text: str) -> bool:
     bare = text.removeprefix(".")
-    return is_hostname(bare) and ("." in bare or bare.lower() == "localhost") and not re.fullmatch(r"[0-9.]+", bare)
+    return is_hostname(bare) and ("." in bare or bare.lower() == "localhost") and not re.fullmatch(r"[0-9.-]+", bare)
 
 
 def _report(service: str, pattern: Pattern, kind: FindingKind, message: str, fix: str, **more: object) -> Finding:

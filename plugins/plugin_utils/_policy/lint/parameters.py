@@ -244,10 +244,15 @@ def check_macros(policy: Policy) -> Iterator[Finding]:
                         MACRO,
                         name,
                         f"${macro} stands for nothing: no parameter has that name",
-                        f"Set {macro} in main.cf" + (f", or write ${meant}" if (meant := did_you_mean(macro)) else ""),
+                        f"Set {macro} in main.cf" + _or_write(macro, name),
                         service=key,
                         element=f"${macro}",
                     )
+
+
+def _or_write(macro: str, parameter: str) -> str:
+    meant = did_you_mean(macro)
+    return f", or write ${meant}" if meant and meant != parameter else ""
 
 
 def settings_classes(settings: Settings) -> tuple[str, ...]:
@@ -351,7 +356,7 @@ def check_switches(policy: Policy) -> Iterator[Finding]:
             yield find(
                 SOFT_BOUNCE, "soft_bounce", "soft_bounce is on", "Take it out of main.cf", service=key, element="yes"
             )
-        if _off(settings, "smtpd_delay_reject") and _early(settings):
+        if _off(settings, "smtpd_delay_reject") and _early(settings) and not reading.is_loopback(settings.service):
             yield find(
                 NO_DELAY,
                 "smtpd_delay_reject",

@@ -29,7 +29,22 @@ _SUBMISSION = (
     "# master.cf\nsubmission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"
     "  -o smtpd_tls_security_level=encrypt\n"
 )
+_CLOSED = (
+    "# master.cf\nsubmission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"
+    "  -o smtpd_tls_security_level=encrypt\n  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n"
+    "  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject"
+)
 
+MYNETWORKS_TRUSTED = FindingKind(
+    code="submission-trusts-networks",
+    severity=Severity.STYLE,
+    title="A submission service that trusts networks",
+    wrong="permit_mynetworks lets programs in mynetworks send without a password, as any sender.",
+    happens="A broken web form on such a host sends in the name of any user, and no log tells who it was.",
+    example=_CLOSED.replace("permit_sasl_authenticated,reject", "permit_mynetworks,permit_sasl_authenticated,reject"),
+    right=_CLOSED,
+    source="RFC 6409 3.3",
+)
 INBOUND = FindingKind(
     code="inbound-mail-refused",
     severity=Severity.LOST,
@@ -68,8 +83,8 @@ NO_START = FindingKind(
     title="smtpd does not start",
     wrong="With this configuration smtpd ends before it serves anybody.",
     happens="No mail comes in or goes out through this service; other servers try again for days.",
-    example=_MAIN + _GUARD + "smtpd_tls_security_level = perhaps",
-    right=_MAIN + _GUARD + "smtpd_tls_security_level = may",
+    example=_MAIN + _GUARD + "inet_protocols = ipv5",
+    right=_MAIN + _GUARD + "inet_protocols = all",
     source="smtpd(8); the log says why",
 )
 OPEN_SUBMISSION = FindingKind(
@@ -112,7 +127,7 @@ POSTMASTER = FindingKind(
     source="RFC 5321 4.5.1; RFC 2142",
 )
 
-KINDS = (INBOUND, LOCKED_OUT, OWN_HOST, NO_START, OPEN_SUBMISSION, FORGERS, POSTMASTER)
+KINDS = (MYNETWORKS_TRUSTED, INBOUND, LOCKED_OUT, OWN_HOST, NO_START, OPEN_SUBMISSION, FORGERS, POSTMASTER)
 CODES = frozenset(kind.code for kind in KINDS)
 
 
@@ -185,6 +200,16 @@ def _finding(policy: Policy, row: Row) -> Finding | None:
             f"a stranger brings mail for {row.session.rcpts[0]} through {row.service}",
             "Add -o smtpd_client_restrictions=permit_sasl_authenticated,reject to the service",
             service=row.service,
+        )
+    if row.purpose == SUBMISSION and name == "own-host" and row.outcome == ACCEPT and auth and row.decided_by:
+        return find(
+            MYNETWORKS_TRUSTED,
+            row.decided_by.parameter,
+            f"programs in mynetworks need no password at {row.service}",
+            f"Add -o {row.decided_by.parameter}=permit_sasl_authenticated,reject to the service",
+            service=row.service,
+            element=row.decided_by.element,
+            index=row.decided_by.index,
         )
     if row.purpose == SUBMISSION and name == "forging-user" and row.outcome == ACCEPT and auth:
         return find(
@@ -263,6 +288,8 @@ def _explains(cause: Finding, finding: Finding) -> bool:
         return False
     if finding.code == NO_START.code:
         return "not start" in cause.consequence or "stops" in cause.consequence or "dies" in cause.consequence
+    if " 451 4.3." in finding.message and cause.severity is Severity.DEFERRED:
+        return True  # an error of the configuration, and the cause says which
     return cause.parameter == finding.parameter
 
 

@@ -14,6 +14,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames imp
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import domains, networks, reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
+    Element,
     Finding,
     Kind,
     Severity,
@@ -302,7 +303,7 @@ _DATABASES = frozenset({"mysql", "pgsql", "ldap", "sqlite", "memcache", "tcp", "
 
 
 def _unknown_tables(policy: Policy, service: str, settings: Settings) -> Iterator[Finding]:
-    unknown: dict[str, tuple[str, str]] = {}
+    unknown: dict[str, tuple[str, Element]] = {}
     for name in (RELAY, RECIPIENT):
         for inner, outer in reading.walk(settings, name):
             reference = inner.name if inner.kind is Kind.TABLE else inner.argument.text if inner.argument else ""

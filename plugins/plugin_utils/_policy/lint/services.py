@@ -98,18 +98,6 @@ TLS_LEVEL = FindingKind(
     right="smtpd_tls_security_level = may",
     source="postconf(5) smtpd_tls_security_level",
 )
-MYNETWORKS_TRUSTED = FindingKind(
-    code="submission-trusts-networks",
-    severity=Severity.STYLE,
-    title="A submission service that trusts networks",
-    wrong="permit_mynetworks lets programs in mynetworks send without a password, as any sender.",
-    happens="A broken web form on such a host sends in the name of any user, and no log tells who it was.",
-    example=_SUBMISSION.replace(
-        "permit_sasl_authenticated,reject", "permit_mynetworks,permit_sasl_authenticated,reject"
-    ),
-    right=_SUBMISSION,
-    source="RFC 6409 3.3",
-)
 AUTH_ON_25 = FindingKind(
     code="auth-on-port-25",
     severity=Severity.STYLE,
@@ -234,7 +222,7 @@ PROXY = FindingKind(
 )
 
 KINDS = (
-    NO_AUTH, PLAINTEXT, NO_WRAPPER, WRAPPER, ENCRYPT_MX, CLIENT_CERTIFICATE, TLS_LEVEL, MYNETWORKS_TRUSTED, AUTH_ON_25,
+    NO_AUTH, PLAINTEXT, NO_WRAPPER, WRAPPER, ENCRYPT_MX, CLIENT_CERTIFICATE, TLS_LEVEL, AUTH_ON_25,
     STRAY, NOT_READ, DUPLICATE, SASL_TYPE, SASL_PATH, ANONYMOUS, CHROOT, XCLIENT, PROXY,
 )  # fmt: skip
 
@@ -262,17 +250,6 @@ def check_submission(policy: Policy) -> Iterator[Finding]:
                 "Add -o smtpd_tls_wrappermode=yes to the service",
                 service=key,
             )
-        for name in (*reading.LISTS[:5],):
-            for element in reading.elements(settings, name):
-                if element.name.lower() == "permit_mynetworks":
-                    yield find(
-                        MYNETWORKS_TRUSTED,
-                        name,
-                        "programs in mynetworks need no password here",
-                        f"Add -o {name}=permit_sasl_authenticated,reject to the service",
-                        service=key,
-                        element=element,
-                    )
 
 
 def check_tls(policy: Policy) -> Iterator[Finding]:

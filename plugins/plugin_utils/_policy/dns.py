@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Answers, DnsData
+
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*", re.ASCII)
 
 CNAME_LIMIT = 10
 """Aliases that Postfix follows for one question."""
@@ -129,6 +133,9 @@ class Dns:
         """:return: addresses of a host in the order of getaddrinfo(3), IPv6 first; none when the look-up fails"""
         if is_address(name):
             return (name,)
+        number = _number_form(name)
+        if number is not None:
+            return (number,) if ipv4 else ()
         known = SYSTEM_HOSTS.get(name.rstrip(".").lower())
         if known is None:
             found = [value for rrtype in ("AAAA", "A") for value in self.lookup(name.rstrip("."), rrtype).values]
@@ -147,6 +154,19 @@ class Dns:
         suffix = f".{name.rstrip('.').lower()}"
         # A name above existing ones exists, without records.
         return {} if any(known.endswith(suffix) for known in self._zone) else None
+
+
+def _number_form(name: str) -> str | None:
+    """:return: the address that inet_aton(3), and with it getaddrinfo(3), takes a name such as ``1.2.3`` for"""
+    parts = name.split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    numbers = [int(part, 0 if part[:2].lower() == "0x" else 8 if part[0] == "0" else 10) for part in parts]
+    last = 256 ** (5 - len(parts))
+    if any(number > 255 for number in numbers[:-1]) or numbers[-1] >= last:
+        return None
+    value = sum(number << (24 - 8 * place) for place, number in enumerate(numbers[:-1])) + numbers[-1]
+    return str(ipaddress.IPv4Address(value))
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -95,5 +95,13 @@ def test_addresses() -> None:
     assert dns.addresses("nix.example") == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [("1.2.3", ("1.2.0.3",)), ("127.1", ("127.0.0.1",)), ("0x7f.1", ("127.0.0.1",)), ("1.2.3.256", ()), ("08", ())],
+)
+def test_numbers_are_addresses_to_the_system(name: str, addresses: tuple[str, ...]) -> None:
+    assert Dns(DATA).addresses(name) == addresses
+
+
 def test_preferences() -> None:
     assert [record.preference for record in Dns(DATA).lookup("example.org", "MX").records] == [20, 10]

@@ -18,8 +18,11 @@ LAB = "audit"
 
 # Everything that an audit could leave behind: content, owner, mode and time of every file; what runs, and since when.
 _SNAPSHOT = r"""
-find /etc /root /home /usr/lib/postfix /var/lib/postfix /var/spool/postfix /var/spool/cron -xdev \
+find /etc /root /home /usr/lib/postfix /var/lib/postfix /var/spool/cron -xdev \
     -printf '%p %y %m %u %g %s %T@ %l\n' 2> /dev/null | sort
+# Directories of the queue change with the mail that the tests themselves send.
+find /var/spool/postfix -xdev -not -type d -printf '%p %y %m %u %g %s %T@ %l\n' | sort
+find /var/spool/postfix -xdev -type d -printf '%p %m %u %g\n' | sort
 find /tmp /var/tmp -mindepth 1 -xdev -printf '%p %y %m %u %g %s %T@ %l\n' | sort
 find /etc /var/lib/postfix -xdev -type f -print0 | sort -z | xargs -0 sha256sum
 systemctl list-units --type=service --state=running --no-legend --plain | sort
@@ -41,8 +44,9 @@ def play(playbook: str, *arguments: str, directory: Path) -> Played:
     """Run a playbook of the collection, as an administrator in ``directory`` does."""
     program = str(ROOT / ".venv" / "bin" / "ansible-playbook")
     inventory = str(ROOT / "tests" / "lab" / "inventory")
-    environment = {**ansible_environment(LAB), "ANSIBLE_NOCOLOR": "true"}
-    environment.pop("MOLECULE_SCENARIO_NAME", None)
+    environment = {**ansible_environment(LAB), "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"}
+    for name in ("MOLECULE_SCENARIO_NAME", "ANSIBLE_CONFIG"):  # what an administrator does not have
+        environment.pop(name, None)
     done = subprocess.run(
         [program, "--inventory", inventory, f"postern.mail.{playbook}", *arguments],
         cwd=directory,

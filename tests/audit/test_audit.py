@@ -78,7 +78,13 @@ def test_explain_says_what_the_server_really_answers(
         client.mail(sender)
         code, text = client.rcpt(recipient)
     name = text.decode().partition("<")[2].partition("[")[0]
-    given = {"client": gateway, "name": name, "helo": "client.world.example", "sender": sender, "recipient": recipient}
+    given = {
+        "client": gateway,
+        "client_name": name,
+        "helo": "client.world.example",
+        "sender": sender,
+        "recipient": recipient,
+    }
     arguments = [part for key, value in given.items() for part in ("-e", f"{key}={value}")]
     told = play("explain", "--limit", "mx-old", *arguments, directory=tmp_path)
     assert told.status == 0
@@ -113,24 +119,17 @@ def test_a_log_line_is_understood(servers: dict[str, Server], states: dict[str, 
     assert told.status == 0 and "The configuration of today still answers so." in told.output, line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("-e", "client=203.0.113.7", "-e", "recipent=a@b.example"), "did you mean recipient?"),
-        (("-e", "client=somewhere", "-e", "recipient=a@b.example"), "is no IP address"),
-    ],
-)
-def test_mistakes_of_the_question_are_said(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    told = play("explain", "--limit", "mx-new", *arguments, directory=tmp_path)
-    assert told.status == 2 and says in " ".join(told.output.split())
-
-
-def test_fails_only_from_the_severity_that_is_asked_for(states: dict[str, str], tmp_path: Path) -> None:
-    accept = (
-        '{"audit_fail_on": "relay", "audit_accept_findings": [{"code": "open-relay", "element": "x", "reason": "y"}]}'
+def test_mistakes_of_the_question_are_said(tmp_path: Path) -> None:
+    told = play(
+        "explain", "--limit", "mx-new", "-e", "client=203.0.113.7", "-e", "recipent=a@b.example", directory=tmp_path
     )
-    never = play("audit", "--limit", "mx-new", "-e", "audit_fail_on=never", directory=tmp_path)
-    assert never.status == 0
+    assert told.status == 2 and "did you mean recipient?" in " ".join(told.output.split())
+
+
+def test_an_exception_that_matches_nothing_is_a_mistake(states: dict[str, str], tmp_path: Path) -> None:
+    accept = (
+        '{"audit_fail_on": "never", "audit_accept_findings": [{"code": "open-relay", "element": "x", "reason": "y"}]}'
+    )
     wrong = play("audit", "--limit", "mx-new", "-e", accept, directory=tmp_path)
     assert wrong.status == 2 and "open-relay for x matches no finding" in " ".join(wrong.output.split())
 

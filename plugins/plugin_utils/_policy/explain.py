@@ -163,7 +163,8 @@ def _wrap(line: str) -> str:
 
 def _about(question: Question) -> tuple[str, list[str]]:
     session = question.session
-    name = f"no name of its own (reverse name: {session.reverse})" if session.reverse else "no name"
+    reverse = session.reverse if session.reverse != "unknown" else ""
+    name = f"no name of its own (reverse name: {reverse})" if reverse else "no name"
     lines = [
         f"client      {session.addr}, {name if session.name == 'unknown' else session.name}",
         f"greets as   {session.helo or '(does not greet)'}",

@@ -22,7 +22,20 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
 
-VALUES = ("client", "name", "reverse", "helo", "login", "sender", "recipient", "service", "log", "listed", "dns")
+VALUES = (
+    "client",
+    "client_name",
+    "name",
+    "reverse",
+    "helo",
+    "login",
+    "sender",
+    "recipient",
+    "service",
+    "log",
+    "listed",
+    "dns",
+)
 """What can be given with -e."""
 _EXAMPLE = "-e client=203.0.113.7 -e sender=a@example.org -e recipient=b@example.net"
 
@@ -123,9 +136,7 @@ def _session(asked: Asked, line: LogLine | None, policy: Policy) -> tuple[Sessio
 def _completed(session: Session, asked: Asked, line: LogLine | None) -> tuple[Session, list[str]]:
     said = []
     if line is None and asked.name is None and asked.reverse is None:
-        said.append(
-            f"{session.addr} has no name in the DNS (say -e name=NAME, or -e reverse=NAME if that does not lead back)."
-        )
+        said.append(f"{session.addr} has no name in the DNS (else say -e client_name=NAME or -e reverse=NAME).")
     if session.helo is None and (line is None or line.stage != "CONNECT"):
         greeting = session.name if session.name != "unknown" else _literal(session.addr)
         session = replace(session, helo=greeting)
@@ -149,7 +160,9 @@ def _check(asked: Asked, line: LogLine | None) -> None:
     if not addr:
         problems.append(f"Say who sends: {_EXAMPLE}, or give a log line: -e \"log='...'\"")
     elif not _is_address(addr):
-        problems.append(f"client={addr} is no IP address; write one, such as 203.0.113.7, and its name as -e name=...")
+        problems.append(
+            f"client={addr} is no IP address; write one, such as 203.0.113.7, and its name as -e client_name=..."
+        )
     early = line is not None and line.stage in ("CONNECT", "HELO", "EHLO", "MAIL", "VRFY", "ETRN")
     if not asked.recipient and not early and (line is None or line.recipient is None):
         why = "the log line has none; " if line else "most rules are asked when the recipient is named; "

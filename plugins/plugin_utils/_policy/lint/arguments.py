@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
     GUARDS,
@@ -168,6 +169,11 @@ def _table(service: Service, place: Place) -> Iterator[Finding]:
     elif _is_restriction(service, word):
         message = f"{element.name} has no table behind it; Postfix takes {word} for the table."
         right += f", {word}"
+    elif _is_network(word.text):
+        message = f"{word} is no table, but an address or network."
+        right = f"{element.name} cidr:{{{{{word} REJECT}}}}"
+        if word.text in service.text("mynetworks"):
+            right = "permit_mynetworks"
     elif "/" in word.text or "." in word.text:
         message = f"{word} does not say of what type the table is."
         fix = f"{element.name} texthash:{word.text}"
@@ -176,6 +182,11 @@ def _table(service: Service, place: Place) -> Iterator[Finding]:
     else:
         message = f"{word} is no table: a table is written type:name."
     yield service.at(place, MISSING_ARGUMENT, message, right)
+
+
+def _is_network(text: str) -> bool:
+    address, _, mask = text.partition("/")
+    return is_address(address.strip("[]")) and (not mask or mask.isdigit())
 
 
 def _seconds(service: Service, place: Place) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Effect, Works, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.results import permits
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
     EARLY,
     HELO,
@@ -224,12 +226,27 @@ def _helo(service: Service) -> Iterator[Finding]:
                 return
 
 
+def _only_allowing(service: Service, name: str) -> list[Element]:
+    """Elements whose tables are known, and hold nothing but OK and DUNNO."""
+    contents = Contents(service)
+    found = []
+    for use in uses(service):
+        entries = contents.entries(use) if use.list_name == name else ()
+        if entries and all(permits(entry.result) or entry.result[:5].upper() == "DUNNO" for entry in entries):
+            found.append(use.place.element)
+    return found
+
+
 def _only_permits(service: Service) -> Iterator[Finding]:
     for name in (*EARLY, RECIPIENT):
         if not service.settings.is_set(name) or not service.elements(name):
             continue
         places = list(service.walk(name))
-        if any(_can_refuse(place) or place.element.warn or place.name == "sleep" for place in places):
+        allowing = _only_allowing(service, name)
+        if any(
+            (_can_refuse(place) and place.element not in allowing) or place.element.warn or place.name == "sleep"
+            for place in places
+        ):
             continue
         if any(place.element.kind is Kind.CLASS and place.element.name not in service.classes for place in places):
             continue

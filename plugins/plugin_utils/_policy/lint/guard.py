@@ -14,6 +14,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
     CLIENT,
     EARLY,
     GUARDS,
+    PER_RECIPIENT,
     RECIPIENT,
     RELAY,
     Place,
@@ -110,6 +111,18 @@ EMPTY_RELAY_LIST = FindingKind(
     "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination",
     source="SMTPD_ACCESS_README: smtpd_relay_restrictions",
 )
+BEHIND_AUTH_DESTINATION = FindingKind(
+    code="checks-behind-permit-auth-destination",
+    severity=Severity.IDLE,
+    title="Checks that mail for you never gets to",
+    wrong="permit_auth_destination permits all mail for your own domains, so that only relay attempts get to what is"
+    " behind it.",
+    happens="The checks behind it spare all mail that they were meant for.",
+    example="smtpd_recipient_restrictions = permit_mynetworks, permit_auth_destination,"
+    " reject_unknown_sender_domain, reject",
+    right="smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, reject_unknown_sender_domain",
+    source="postconf(5): permit_auth_destination",
+)
 WARNED_TABLE = FindingKind(
     code="warned-table",
     severity=Severity.IDLE,
@@ -141,6 +154,7 @@ KINDS = (
     DEFER_IF_PERMIT_GUARD,
     DEFERRING_GUARD,
     EMPTY_RELAY_LIST,
+    BEHIND_AUTH_DESTINATION,
     WARNED_TABLE,
     TRAILING_WARN,
 )
@@ -251,6 +265,18 @@ def _unreachable(service: Service) -> Iterator[Finding]:
                 break
 
 
+def _behind_auth_destination(service: Service) -> Iterator[Finding]:
+    for name in PER_RECIPIENT:
+        behind = False
+        for place in service.own(name):
+            if behind and place.name not in {*_DESTINATION, *_ENDS} and place.name.startswith(("reject", "check")):
+                message = f"permit_auth_destination ends the list before mail for your domains gets to {place.element}."
+                fix = "reject_unauth_destination instead of permit_auth_destination"
+                yield service.at(place, BEHIND_AUTH_DESTINATION, message, fix)
+                break
+            behind = behind or place.name == "permit_auth_destination"
+
+
 def _bodies(service: Service) -> Iterator[tuple[str, tuple[Element, ...]]]:
     for name in (CLIENT, *EARLY[1:], RELAY, RECIPIENT):
         yield name, service.elements(name)
@@ -276,7 +302,7 @@ def _weak_guards(service: Service) -> Iterator[Finding]:
                     yield service.at(place, DEFER_IF_PERMIT_GUARD, message, fix)
                     return
         return
-    first = _first_guard(service)
+    first = None if service.is_loopback else _first_guard(service)
     if first and first.name == "defer_unauth_destination":
         message = "Strangers who try to relay are told to come back later instead of being refused."
         fix = "reject_unauth_destination"
@@ -300,4 +326,8 @@ def _relay_list(service: Service) -> Iterator[Finding]:
         yield find(EMPTY_RELAY_LIST, RELAY, message, fix, service=service.key)
 
 
-RULES = (each_service(_no_guard, _warned_guards, _warned_tables, _unreachable, _weak_guards, _relay_list),)
+RULES = (
+    each_service(
+        _no_guard, _warned_guards, _warned_tables, _unreachable, _behind_auth_destination, _weak_guards, _relay_list
+    ),
+)

@@ -12,12 +12,15 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
+    LISTS,
     PER_RECIPIENT,
     Place,
     Service,
     each_service,
+    services,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
 
 AFTER_LOGIN = FindingKind(
@@ -123,10 +126,23 @@ def _mismatches(service: Service) -> Iterator[Place]:
                 yield place
 
 
-def _no_sasl(service: Service) -> Iterator[Finding]:
-    if service.sasl:
-        return
+def _no_sasl(policy: Policy) -> Iterator[Finding]:
+    """A list that services with and without logins share is meant for those with."""
+    served = list(services(policy))
+    shared = {name for service in served if service.sasl for name in LISTS if not _overrides(service, name)}
+    for service in served:
+        if not service.sasl:
+            yield from _ignored_logins(service, shared)
+
+
+def _overrides(service: Service, name: str) -> bool:
+    return name in service.settings.service.overrides
+
+
+def _ignored_logins(service: Service, shared: set[str]) -> Iterator[Finding]:
     for place in service.everywhere:
+        if place.parameter in shared and not _overrides(service, place.parameter):
+            continue
         if place.name in _ALL or place.name == "check_sasl_access":
             message = f"{place.element} is ignored: nobody can log in here."
             fix = "put it into the lists of the service where users log in, or set smtpd_sasl_auth_enable = yes"
@@ -190,4 +206,7 @@ def _strangers(service: Service) -> Iterator[Finding]:
             yield service.at(place, FOR_STRANGERS, message, fix)
 
 
-RULES = (each_service(_no_sasl, _no_maps, _order, _strangers),)
+RULES = (
+    _no_sasl,
+    each_service(_no_maps, _order, _strangers),
+)

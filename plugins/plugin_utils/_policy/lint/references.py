@@ -135,7 +135,7 @@ def _references(service: Service) -> Iterator[Finding]:
 
 def _type(service: Service, use: Use) -> Finding | None:
     head, rest = use.reference.partition(":")[0], use.reference.partition(":")[2]
-    lower = head.lower()
+    lower = head.partition("=")[0].lower()
     if head in TYPES - {"debug"} or not rest or lower in RESTRICTIONS or lower in INVENTIONS:
         return None
     close = [_MEANT[lower]] if lower in _MEANT else difflib.get_close_matches(lower[:80], sorted(TYPES), 1, 0.6)

@@ -341,6 +341,12 @@ def _unknown(entry: Entry, subject: str, word: str) -> _Judgement:
     if "@" in word:
         message = f"{subject} the result is an address, {word}; this looks like a table of aliases."
         return UNKNOWN_RESULT, message, f"{entry.key} OK".strip(), None
+    if re.fullmatch(r"[45]\.\d{1,3}\.\d{1,3}", word):
+        message = f"{subject} the result lacks REJECT, or a reply code, before the enhanced code {word}."
+        return UNKNOWN_RESULT, message, f"{entry.key} REJECT {entry.result}".strip(), None
+    if word[0] in "\"'":
+        message = f"{subject} the quotes are part of the result, which Postfix therefore does not know."
+        return UNKNOWN_RESULT, message, f"{entry.key} {entry.result.strip(word[0])}".strip(), None
     bare = word.lower().strip(".,;:!\"'")
     hint = _MEANT.get(bare, "")
     if not hint and len(bare) < 60:

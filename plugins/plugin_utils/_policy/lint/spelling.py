@@ -15,7 +15,12 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import (
+    ACCESS_RESULTS,
+    RESTRICTIONS,
+    Argument,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Place, Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
@@ -233,7 +238,7 @@ INVENTIONS: Mapping[str, str] = {
     "reject_mynetworks": "check_client_access cidr:/etc/postfix/own_networks",
 }
 # ASCII and typographic quotes, other languages' lists and statements.
-_FOREIGN = re.compile("[\"'`;\\[\\]()<>|\u2018\u2019\u201c\u201d\u00ab\u00bb\u00a0\u200b]|^-+$|^&&?$|^and$|^or$")
+_FOREIGN = re.compile("[\"'`;\\\\\\[\\]()<>|\u2018\u2019\u201c\u201d\u00ab\u00bb\u00a0\u200b]|^-+$|^&&?$|^and$|^or$")
 _MAY_BE_BRACED = frozenset({"check_policy_service", "check_ccert_access"})
 # difflib compares with every restriction, so that thousands of unknown words would take long.
 _MOST_HINTS = 200
@@ -281,7 +286,7 @@ def _unknown(service: Service) -> Iterator[Finding]:
 
 def _unknown_word(service: Service, place: Place, *, guess: bool) -> Finding:
     word = place.element.name
-    cause = _cause(service, word)
+    cause = _cause(service, place)
     if cause is None and word.upper() in ACCESS_RESULTS:
         meaning = INVENTIONS.get(word.lower(), "")
         fix = meaning or "leave it out, or put it into a table behind a check_*_access"
@@ -293,7 +298,21 @@ def _unknown_word(service: Service, place: Place, *, guess: bool) -> Finding:
     return service.at(place, kind, message, fix)
 
 
-def _cause(service: Service, word: str) -> tuple[FindingKind, str, str] | None:
+def _lonely_name(service: Service, place: Place, word: str) -> tuple[str, str]:
+    """A host name or address, mostly the second of several DNS lists."""
+    at = place.element.index
+    elements = service.elements(place.parameter)
+    before = elements[at - 1].name if 0 < at < len(elements) else ""
+    message = f"Postfix takes {word} for a restriction, which it does not know."
+    entry = RESTRICTIONS.get(before.lower())
+    if entry is not None and entry.argument is Argument.DOMAIN:
+        return f"{message} Each list needs a {before} of its own.", f"{before} {word}"
+    result = "REJECT" if place.parameter.endswith("_restrictions") else "..."
+    return f"{message} Names and addresses go into a table.", f"check_client_access inline:{{{word}={result}}}"
+
+
+def _cause(service: Service, place: Place) -> tuple[FindingKind, str, str] | None:
+    word = place.element.name
     if word.startswith("#"):
         fix = "put the comment on a line of its own, before the parameter"
         return COMMENT_IN_LIST, "Postfix takes # and the words after it for restrictions, not for a comment.", fix
@@ -309,6 +328,13 @@ def _cause(service: Service, word: str) -> tuple[FindingKind, str, str] | None:
         return NEGATED_RESTRICTION, f"Restrictions cannot be negated: Postfix does not know {word}.", fix
     if _FOREIGN.search(word):
         return FOREIGN_SYNTAX, f"{word} is one unknown word to Postfix, signs included.", _mended(word)
+    head, equals, rest = word.partition("=")
+    if equals and head.lower() in RESTRICTIONS:
+        message = f"{word} is one unknown word to Postfix: an argument stands behind a space, not behind =."
+        takes = RESTRICTIONS[head.lower()].takes_argument
+        return FOREIGN_SYNTAX, message, f"{head} {rest}" if takes else head
+    if "." in word and (is_hostname(word) or is_address(word.partition("/")[0])):
+        return UNKNOWN_RESTRICTION, *_lonely_name(service, place, word)
     if service.settings.is_set(word):
         message = f"{word} is defined in main.cf but not named in smtpd_restriction_classes, so it is no class."
         names = " ".join(["smtpd_restriction_classes =", *service.classes, word])
@@ -317,8 +343,11 @@ def _cause(service: Service, word: str) -> tuple[FindingKind, str, str] | None:
 
 
 def _mended(word: str) -> str:
-    bare = re.sub(r"[^A-Za-z0-9_.-]+", " ", word).strip(" -")
-    return ", ".join(bare.split()) if bare else "leave it out; separate words by commas or spaces"
+    parts = re.sub(r"[^A-Za-z0-9_.:/-]+", " ", word).strip(" -").split()
+    if not parts:
+        return "leave it out; separate words by commas or spaces"
+    entry = RESTRICTIONS.get(parts[0].lower())
+    return (" " if entry is not None and entry.takes_argument else ", ").join(parts)
 
 
 def _braces(word: str) -> tuple[FindingKind, str, str]:
@@ -346,6 +375,10 @@ def _tables(service: Service) -> Iterator[Finding]:
             yield service.at(place, BRACED_RESTRICTION, message, element.name[1:-1].strip())
         elif not rest or not head:
             yield _stray_colon(service, place, head or rest)
+        elif "=" in head and head.partition("=")[0].lower() in RESTRICTIONS:
+            name, _, argument = element.name.partition("=")
+            message = f"An argument stands behind a space: Postfix takes {element.name} for one table."
+            yield service.at(place, STRAY_COLON, message, f"{name} {argument}")
         elif head.lower() in RESTRICTIONS or head.lower() in INVENTIONS:
             message = f"Postfix takes {element.name} for a table of type {head}, which does not exist."
             yield service.at(place, STRAY_COLON, message, f"{head} {rest}")

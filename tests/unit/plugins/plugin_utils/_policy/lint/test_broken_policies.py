@@ -424,6 +424,38 @@ BROKEN: dict[str, tuple[str, set[tuple[str, str]]]] = {
         BASE + "smtpd_recipient_restrictions = permit_mynetworks, DUNNO, OK, reject_unauth_destination",
         {("unknown-restriction", "DUNNO"), ("unknown-restriction", "OK")},
     ),
+    "one word for several lists": (
+        BASE
+        + "smtpd_client_restrictions = permit_mynetworks, reject_rbl_client bl.example.org, dul.example.org, \\\\\n"
+        "    reject_rbl_client=ix.example.org, reject_rhsbl_client(rhs.example.org), 192.0.2.0/24,"
+        " check_client_access $mynetworks, check_client_access=hash:/etc/postfix/x\n"
+        "mynetworks = 192.0.2.0/24",
+        {
+            ("unknown-restriction", "reject_rbl_client of its own"),
+            ("foreign-syntax", "\\\\"),
+            ("foreign-syntax", "reject_rbl_client=ix.example.org"),
+            ("foreign-syntax", "reject_rhsbl_client(rhs.example.org)"),
+            ("unknown-restriction", "192.0.2.0/24"),
+            ("missing-argument", "check_client_access 192.0.2.0/24"),
+            ("stray-colon", "check_client_access=hash:"),
+        },
+    ),
+    "checks for nobody": (
+        BASE
+        + "smtpd_recipient_restrictions = permit_mynetworks, permit_auth_destination, reject_unknown_sender_domain,"
+        " reject\n"
+        "smtpd_sender_restrictions = check_sender_access inline:{friend@example.com=OK, example.net=DUNNO}",
+        {("checks-behind-permit-auth-destination", "reject_unknown_sender_domain"), ("list-only-permits", "")},
+    ),
+    "results without a word": (
+        BASE + "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/s\n"
+        '# /etc/postfix/s\nexample.com 5.7.1 Go away\nexample.net "550 Go away"\nexample.org\n',
+        {
+            ("unknown-result", "example.com 5.7.1"),
+            ("unknown-result", "quotes"),
+            ("table-line-ignored", "example.org"),
+        },
+    ),
     "undefined mua lists": (
         BASE + SUBMISSION + "  -o smtpd_client_restrictions=$mua_client_restrictions\n",
         {("undefined-macro", "$mua_client_restrictions")},

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import example_policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Severity
@@ -196,6 +199,45 @@ smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination,
     warn_if_reject reject_unknown_client_hostname, warn_if_reject reject_unknown_helo_hostname, permit
 """,
 }
+
+
+ROOT = Path(__file__).resolve().parents[6]
+
+
+def role_policy() -> str:
+    """The postfix role's own lists, as it writes them."""
+    text = (ROOT / "roles/postfix/defaults/main/restrictions.yml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text.replace("{{ __postfix_map_type }}", "lmdb").replace("$maps_directory", "/etc/postfix"))
+    stages = ("client", "helo", "sender", "relay", "recipient", "data")
+    lists = {
+        service: {stage: ", ".join(values[f"postfix_{service}_{stage}_restrictions"]) for stage in stages}
+        for service in ("smtp", "submission")
+    }
+    main = [f"smtpd_{stage}_restrictions = {value}" for stage, value in lists["smtp"].items()]
+    options = [f"  -o {{ smtpd_{stage}_restrictions = {value} }}" for stage, value in lists["submission"].items()]
+    login = ["  -o smtpd_sasl_auth_enable=yes", "  -o smtpd_sasl_type=dovecot", "  -o smtpd_sasl_path=private/auth"]
+    return "\n".join(
+        [
+            "compatibility_level = 3.6",
+            "myhostname = mx.example.org",
+            "mydestination = localhost",
+            "virtual_mailbox_domains = example.org",
+            "virtual_mailbox_maps = lmdb:/etc/postfix/mailboxes",
+            "smtpd_helo_required = yes",
+            "smtpd_etrn_restrictions = reject",
+            *main,
+            "# master.cf",
+            "smtp inet n - y - - smtpd",
+            *("submission inet n - y - - smtpd", "  -o smtpd_tls_security_level=encrypt", *login, *options),
+            "  -o smtpd_sender_login_maps=lmdb:/etc/postfix/logins",
+            *("submissions inet n - y - - smtpd", "  -o smtpd_tls_wrappermode=yes", *login, *options),
+            "  -o smtpd_sender_login_maps=lmdb:/etc/postfix/logins",
+        ]
+    )
+
+
+def test_the_role_s_own_lists_are_spotless() -> None:
+    assert [(each.code, each.parameter, each.element) for each in lint(example_policy(role_policy()))] == []
 
 
 @pytest.mark.parametrize("version", ["3.7", "3.10", "3.11"])

@@ -84,7 +84,7 @@ def pools(settings: Settings, tables: Tables) -> Pools:
         _add(found, settings, tables, element, name)
     for reference in references(settings, "mynetworks"):
         _add_clients(found, settings, tables, reference)
-    for word in _words(settings, "mynetworks"):
+    for word in words(settings, "mynetworks"):
         name = word.lstrip(".").lower()
         if is_hostname(name):
             found.clients += [Client(base, name, name), Client(base, f"x.{name}", f"x.{name}")]
@@ -118,7 +118,7 @@ def is_own(settings: Settings, tables: Tables, address: str) -> bool:
 
 def foreign_domain(settings: Settings) -> str:
     """A domain that no domain list names in so many words."""
-    named = {word.lower() for parameter in _DOMAIN_LISTS for word in _words(settings, parameter)}
+    named = {word.lower() for parameter in _DOMAIN_LISTS for word in words(settings, parameter)}
     return next((domain for domain in FOREIGN if domain not in named), FOREIGN[0])
 
 
@@ -134,7 +134,7 @@ def own_domain(settings: Settings, tables: Tables) -> str:
 
 
 def domain_of(settings: Settings, tables: Tables, parameter: str) -> str:
-    for word in _words(settings, parameter):
+    for word in words(settings, parameter):
         if ":" in word and not word.startswith("["):
             keys = (sample.key for sample in _samples(tables, word) if not sample.pattern)
             domain = next((key for key in keys if is_hostname(key) and "." in key), "")
@@ -161,11 +161,11 @@ def _top_levels(settings: Settings) -> list[str]:
     """Single labels in relay_domains: with parent domains matching, all domains below."""
     if not settings.is_set("relay_domains"):
         return []
-    words = [word for word in _words(settings, "relay_domains") if is_hostname(word) and "." not in word]
-    return [word for word in words if word.lower() != "localhost"][:3]
+    labels = [word for word in words(settings, "relay_domains") if is_hostname(word) and "." not in word]
+    return [label for label in labels if label.lower() != "localhost"][:3]
 
 
-def _words(settings: Settings, parameter: str) -> list[str]:
+def words(settings: Settings, parameter: str) -> list[str]:
     try:
         return list(tokens(settings[parameter]))
     except PolicyError:
@@ -173,7 +173,7 @@ def _words(settings: Settings, parameter: str) -> list[str]:
 
 
 def references(settings: Settings, parameter: str) -> Iterator[str]:
-    for word in _words(settings, parameter):
+    for word in words(settings, parameter):
         bare = word.lstrip("!")
         if ":" in bare and not bare.startswith("["):
             yield bare

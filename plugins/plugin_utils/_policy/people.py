@@ -111,18 +111,27 @@ def _text(settings: Settings, name: str) -> str:
         return ""
 
 
+_INVENTED = "ours.example"
+
+
 def _domain(settings: Settings, tables: Tables) -> tuple[str, str]:
-    """The domain most likely to hold the users, with the list that names it."""
-    for parameter in ("virtual_mailbox_domains", "mydestination", "virtual_alias_domains", "relay_domains"):
-        if settings.is_set(parameter) and (domain := candidates.domain_of(settings, tables, parameter)):
+    """The domain most likely to hold the users, with the list that names it; one is made up for an unknown table."""
+    lists = ("virtual_mailbox_domains", "mydestination", "virtual_alias_domains", "relay_domains")
+    given = [name for name in lists if settings.is_set(name)]
+    for parameter in given:
+        if domain := candidates.domain_of(settings, tables, parameter):
             return parameter, domain
-    for parameter in ("virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"):
-        for reference in candidates.references(settings, parameter):
-            if _is_unknown(settings.policy, reference):
-                return parameter, "ours.example"
+        if any(_is_unknown(settings.policy, reference) for reference in _sources(settings, parameter)):
+            return parameter, _INVENTED
     if is_hostname(_text(settings, "myhostname")) and _text(settings, "mydestination"):
         return "mydestination", _text(settings, "myhostname")
     return "", ""
+
+
+def _sources(settings: Settings, parameter: str) -> list[str]:
+    """Tables and files that a list of domains is made of."""
+    files = [word for word in candidates.words(settings, parameter) if word.startswith("/")]
+    return [*candidates.references(settings, parameter), *files]
 
 
 def _detours(settings: Settings, tables: Tables, domain: str) -> Iterator[str]:
@@ -160,9 +169,11 @@ def _populated(found: People, settings: Settings, tables: Tables, parameter: str
         if _is_unknown(settings.policy, reference):
             owners = {user: login, alias: login, colleague: colleague if "@" in login else colleague.partition("@")[0]}
             contents[reference] = contents.get(reference) or _owned(reference, owners)
-    for reference in candidates.references(settings, parameter):
-        if _is_unknown(settings.policy, reference):
-            contents[reference] = _content(reference, [domain], whole=True)
+    for reference in _sources(settings, parameter):
+        if reference.startswith("/"):
+            contents[reference] = f"{domain}\n"
+        elif _is_unknown(settings.policy, reference):
+            contents[reference] = _merged(contents.get(reference), _content(reference, [domain], whole=True))
     policy = replace(settings.policy, tables={**settings.policy.tables, **contents}, _settings={})
     has_list = bool(known or unknown)
     return replace(
@@ -188,6 +199,8 @@ def _maps(settings: Settings, parameters: tuple[str, ...]) -> tuple[list[str], l
 
 
 def _is_unknown(policy: Policy, reference: str) -> bool:
+    if reference.startswith("/"):
+        return reference not in policy.tables
     kind, _colon, path = reference.removeprefix("proxy:").partition(":")
     if kind in _KNOWABLE or path.startswith("{"):
         return False
@@ -236,6 +249,12 @@ def _content(reference: str, keys: list[str], *, whole: bool = False) -> TableCo
     if not whole:
         entries |= {key.partition("@")[0]: key.partition("@")[0] for key in keys}
     return entries
+
+
+def _merged(first: TableContent | None, second: TableContent) -> TableContent:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return {**first, **second}
+    return f"{first}{second}" if isinstance(first, str) and isinstance(second, str) else second
 
 
 def _owned(reference: str, owners: dict[str, str]) -> TableContent:

@@ -224,6 +224,8 @@ def uses(settings: Settings) -> Iterator[Use]:
     for name in reading.LISTS:
         for inner, outer in reading.walk(settings, name):
             word = inner.name.lower()
+            if word == "reject_maps_rbl":
+                yield from _old_list(settings)
             if word not in _ADDRESS | _DOMAIN or inner.argument is None:
                 continue
             domain, equals, answer = inner.argument.text.partition("=")
@@ -238,6 +240,12 @@ def uses(settings: Settings) -> Iterator[Use]:
                 word.startswith("permit"),
                 inner.warn or outer.warn,
             )
+
+
+def _old_list(settings: Settings) -> Iterator[Use]:
+    """The lists that reject_maps_rbl asks, until Postfix 3.8."""
+    for index, domain in enumerate(reading.split(settings, "maps_rbl_domains")):
+        yield Use("maps_rbl_domains", domain, index, domain, None, "address", "reject_maps_rbl", permits=False)
 
 
 def postscreen_uses(settings: Settings) -> Iterator[Use]:

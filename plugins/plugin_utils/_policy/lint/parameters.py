@@ -199,6 +199,8 @@ def _of_a_table(policy: Policy, name: str) -> bool:
     prefix = name.removesuffix(suffix)
     if any(service.name == prefix for service in policy.services):
         return True
+    if suffix == "_time_limit" and any(prefix in text for text in policy.parameters.values()):
+        return True  # of a spawn(8) service
     return any(
         re.search(rf"(?:mysql|pgsql|ldap|sqlite|memcache):{re.escape(prefix)}\b", text)
         for text in policy.parameters.values()

@@ -298,6 +298,7 @@ def _open_fix(witness: Witness, settings: Settings) -> str:
 
 # Elements of the lists, times searches.
 _MOST_WORK = 1000
+_MOST_TABLES = 100
 _FILES = frozenset({"hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash", "regexp", "pcre", "cidr"})
 _DATABASES = frozenset({"mysql", "pgsql", "ldap", "sqlite", "memcache", "tcp", "socketmap", "proxy", "mongodb"})
 
@@ -309,11 +310,12 @@ def _unknown_tables(policy: Policy, service: str, settings: Settings) -> Iterato
             reference = inner.name if inner.kind is Kind.TABLE else inner.argument.text if inner.argument else ""
             if reference not in unknown and _is_unknown(policy, reference):
                 unknown[reference] = (name, outer)
-    if not unknown or not _lets_in(policy, service, unknown):
+    # Of very many tables the first ones are tried: together, then, at one search each, as many as there is time for.
+    tried = list(unknown.items())[:_MOST_TABLES]
+    if not tried or not _lets_in(policy, service, dict(tried)):
         return
-    # One search a table: of very many, the first ones are told.
     trials = max(1, _MOST_WORK // max(1, list_length(settings)))
-    for reference, (name, outer) in list(unknown.items())[:trials]:
+    for reference, (name, outer) in tried[:trials]:
         if _lets_in(policy, service, [reference]):
             yield find(
                 IF_TABLE,

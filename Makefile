@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit contract \
-	sanity differential molecule demo-test converge bench build lock clean molecule-audit
+	sanity differential molecule demo-test converge bench bench-policy build lock clean molecule-audit
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -99,6 +99,9 @@ converge: setup ## Run site.yml against the demo lab
 
 bench: images ## Seconds, tasks and ratios of a run, beside the least it could cost
 	@tests/bench/run
+
+bench-policy: setup ## Seconds to read and judge a policy of 1,000 and of 10,000 words
+	@python tests/bench/policy.py
 
 docs: setup ## Write the tables of variables into the roles' READMEs, and docs/findings.md
 	@python docs/reference.py

@@ -55,6 +55,8 @@ RESTRICTIONS: Mapping[str, Restriction] = MappingProxyType(
 )
 """Restriction word -> what is known of it, old and removed words included."""
 
+_BY_NAME = dict(RESTRICTIONS)
+
 GUARDS: frozenset[str] = frozenset(each.name for each in RESTRICTIONS.values() if each.guard)
 """Words of which smtpd wants one in its relay or recipient list before it starts."""
 
@@ -70,8 +72,10 @@ def ascii_lower(text: str) -> str:
 
 def lookup(name: str) -> Restriction | None:
     """The restriction of that name, by the rule of its own: most words have no case, built-in classes have."""
-    found = RESTRICTIONS.get(ascii_lower(name))
-    return None if found is None or (found.case_sensitive and found.name != name) else found
+    found = _BY_NAME.get(name)
+    if found is None and (found := _BY_NAME.get(ascii_lower(name))) is not None and found.case_sensitive:
+        return None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

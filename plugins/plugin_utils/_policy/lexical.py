@@ -9,6 +9,7 @@ White space and letters are those of the C locale, as in Postfix, not those of U
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 SPACE = " \t\n\v\f\r"
@@ -75,6 +76,10 @@ def unwrapped(text: str, parentheses: str = "{}") -> str:
 
 def tokens(text: str, separators: str = LIST_SEPARATORS, parentheses: str = "{}") -> Iterator[str]:
     """Words of a list; braces keep text together and stay in the word (util/mystrtok.c:mystrtokq)."""
+    if parentheses[0] not in text:
+        for match in re.finditer(f"[^{re.escape(separators)}]+", text):
+            yield match.group()
+        return
     word: list[str] = []
     level = 0
     for character in text:

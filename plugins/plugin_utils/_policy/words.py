@@ -10,6 +10,7 @@ text together and nest, a brace that is not closed swallows the rest; there are 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable
 
@@ -17,13 +18,17 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalo
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Kind, Word
 
 _SEPARATORS = ", \t\r\n"
+_PLAIN = re.compile(r"[^, \t\r\n]+")
 _GAP = re.compile(r"[, \t\r\n]*")
 _STOP = re.compile(r"[{}, \t\r\n]")
 WARN = "warn_if_reject"
 
 
+@functools.lru_cache(maxsize=256)
 def split(text: str) -> tuple[Word, ...]:
     """Words of a list whose macros are expanded already."""
+    if "{" not in text:
+        return tuple(Word(match.group(), match.start()) for match in _PLAIN.finditer(text))
     words: list[Word] = []
     at = 0
     while (at := _end_of(_GAP, text, at)) < len(text):
@@ -66,41 +71,46 @@ def parse_list(text: str, classes: Collection[str] = ()) -> tuple[Element, ...]:
     :param text: expanded value
     :param classes: names in smtpd_restriction_classes; their case matters
     """
+    return _parsed(text, frozenset(classes))
+
+
+# Linter and simulator read the same lists over and over.
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str, classes: frozenset[str]) -> tuple[Element, ...]:
     return elements_of(split(text), classes)
 
 
 def elements_of(words: tuple[Word, ...], classes: Collection[str] = ()) -> tuple[Element, ...]:
     """As :func:`parse_list`, of words."""
+    heads = [str(word) for word in words]
     elements: list[Element] = []
-    at = 0
-    while at < len(words):
+    at, last = 0, len(words) - 1
+    while at <= last:
         first = at
-        while at < len(words) - 1 and catalogue.ascii_lower(str(words[at])) == WARN:
+        while at < last and catalogue.ascii_lower(heads[at]) == WARN:
             at += 1
-        head = str(words[at])
-        kind = kind_of(head, classes)
-        argument = None
-        entry = catalogue.lookup(head) if kind is Kind.RESTRICTION else None
-        if entry is not None and entry.takes_argument and at + 1 < len(words):
-            argument = words[at + 1]
-        end = at + (2 if argument is not None else 1)
-        elements.append(
-            Element(
-                index=len(elements), words=words[first:end], kind=kind, name=head, argument=argument, warn=at > first
-            )
-        )
+        head = heads[at]
+        kind, takes_argument = _meaning(head, classes)
+        argument = words[at + 1] if takes_argument and at < last else None
+        end = at + (1 if argument is None else 2)
+        elements.append(Element(len(elements), words[first:end], kind, head, argument, at > first))
         at = end
     return tuple(elements)
 
 
-def kind_of(word: str, classes: Collection[str] = ()) -> Kind:
-    """What Postfix takes a word for where it expects a restriction; braces are part of the word."""
+def _meaning(word: str, classes: Collection[str]) -> tuple[Kind, bool]:
+    """What a word is where a restriction is expected, and whether the next one belongs to it."""
     if ":" in word:
-        return Kind.TABLE
+        return Kind.TABLE, False
     entry = catalogue.lookup(word)
     if entry is not None and entry.implemented:
-        return Kind.CLASS if entry.expansion else Kind.RESTRICTION
-    return Kind.CLASS if word in classes else Kind.UNKNOWN
+        return (Kind.CLASS, False) if entry.expansion else (Kind.RESTRICTION, entry.takes_argument)
+    return Kind.CLASS if word in classes else Kind.UNKNOWN, False
+
+
+def kind_of(word: str, classes: Collection[str] = ()) -> Kind:
+    """What Postfix takes a word for where it expects a restriction; braces are part of the word."""
+    return _meaning(word, classes)[0]
 
 
 def plain(element: Element) -> str:

@@ -15,8 +15,9 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, question
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import read_instance
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected, read_instance
 
 _TEXTS = ("client", "name", "reverse", "helo", "login", "sender", "service", "log")
 _ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -45,6 +46,13 @@ class ActionModule(ActionBase):
         return result
 
 
+def _findings(one: Collected) -> list[Finding]:
+    try:
+        return [*one.findings, *judge(one.written)]
+    except PolicyError:
+        return list(one.findings)  # the verdict tells of it
+
+
 def _answer(host: str, arguments: dict[str, Any]) -> dict[str, Any]:
     texts = {name: arguments[name] for name in _TEXTS}
     asked = question.Asked(
@@ -56,7 +64,7 @@ def _answer(host: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         one = read_instance(arguments["policy"]["instances"][0])
         lines = {line.text.split("=")[0].strip(): line.line for line in main_cf.logical_lines(one.main_cf)}
-        answer = question.answer(asked, one.policy, host, one.version, lines, one.findings)
+        answer = question.answer(asked, one.policy, host, one.version, lines, _findings(one))
     except PolicyError as error:
         raise AnsibleActionFail(str(error)) from error
     served = all(stage.action == "permit" for stage in answer.verdict.stages) and answer.verdict.stages

@@ -8,6 +8,7 @@ pytest tests/audit
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 import pytest
 from auditing import LAB, Played, play, snapshot
@@ -28,13 +29,25 @@ def servers(lab: Lab) -> dict[str, Server]:
     return {server.name: server for server in lab.servers}
 
 
-@pytest.fixture(scope="session")
-def states(servers: dict[str, Server]) -> dict[str, str]:
-    """State of each server before anything was audited by these tests."""
-    return {name: snapshot(server) for name, server in servers.items()}
+@dataclass(frozen=True)
+class Visit:
+    """The servers before and after they were audited and asked, with no mail in between."""
+
+    audit: Played
+    before: dict[str, str]
+    after: dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def audited(states: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Played:
+def visit(servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    before = {name: snapshot(server) for name, server in servers.items()}
+    directory = tmp_path_factory.mktemp("audit")
+    played = play("audit", directory=directory)
+    play("explain", "-e", "client=203.0.113.7", "-e", "recipient=root@old.example", directory=directory)
+    return Visit(played, before, {name: snapshot(server) for name, server in servers.items()})
+
+
+@pytest.fixture(scope="session")
+def audited(visit: Visit) -> Played:
     """The audit of both servers, with its defaults."""
-    return play("audit", directory=tmp_path_factory.mktemp("audit"))
+    return visit.audit

@@ -16,7 +16,6 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice import
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.doors import find_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import Question, explain
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.facts import assumed_dns
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.log_line import LogLine, parse_log_line
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Verdict
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
@@ -87,7 +86,7 @@ def answer(
     :param host: inventory name
     :param version: of Postfix, in full
     :param lines: main.cf parameter -> line
-    :param findings: mistakes that only the host shows
+    :param findings: known mistakes of the configuration; those about the deciding rule are told
     :raises PolicyError: something is missing or wrong in what was given; the text has all of it
     """
     line = parse_log_line(asked.log) if asked.log else None
@@ -98,16 +97,9 @@ def answer(
         return simulate(changed, other, zone, absent_services="dunno")
 
     verdict = ask(policy, session)
-    advice = advise(policy, session, verdict, ask, [*findings, *_findings(policy)])
+    advice = advise(policy, session, verdict, ask, findings)
     text = explain(Question(host, version, session, line, lines), verdict, advice, [*said, *assumed])
     return Answer(text, verdict, session)
-
-
-def _findings(policy: Policy) -> list[Finding]:
-    try:
-        return lint(policy)
-    except PolicyError:
-        return []  # the verdict tells of it
 
 
 def _session(asked: Asked, line: LogLine | None, policy: Policy) -> tuple[Session, list[str]]:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.question import Answer, Asked, answer, misspelt
 
@@ -32,9 +35,10 @@ CLIENT, REST = "unknown[203.0.113.7]", "from=<a@example.com> to=<alice@example.o
 REFUSED = f"NOQUEUE: reject: RCPT from {CLIENT}: {{}}; {REST}"
 
 
-def ask(main: dict[str, str] | None = None, **asked: object) -> Answer:
+def ask(main: dict[str, str] | None = None, findings: Sequence[Finding] = (), **asked: object) -> Answer:
     policy = Policy.of({**MAIN, **(main or {})}, "3.10", master=MASTER)
-    return answer(Asked(**asked), policy, "mx1", "3.10.13", {"smtpd_client_restrictions": 7})  # type: ignore[arg-type]
+    lines = {"smtpd_client_restrictions": 7}
+    return answer(Asked(**asked), policy, "mx1", "3.10.13", lines, findings)  # type: ignore[arg-type]
 
 
 LAPTOP = {
@@ -177,9 +181,22 @@ def test_what_others_decided(line: str, says: str) -> None:
 
 
 def test_mistakes_of_the_configuration_are_named_with_their_fix() -> None:
-    told = ask({"smtpd_client_restrictions": "reject_unknown_sender"}, **{**LAPTOP, "service": "smtp"})
+    finding = Finding(
+        "unknown-restriction",
+        Severity.DEFERRED,
+        "smtpd_client_restrictions",
+        "No such word.",
+        "451",
+        "reject_unknown_sender_domain",
+        index=0,
+        element="reject_unknown_sender",
+    )
+    other = replace(finding, index=1, fix="something else")
+    asked = {**LAPTOP, "service": "smtp"}
+    told = ask({"smtpd_client_restrictions": "reject_unknown_sender"}, [finding, other], **asked)
     text = " ".join(told.text.split())
     assert "a mistake in the configuration" in text and "reject_unknown_sender_domain" in text
+    assert "something else" not in text
     assert "Tried in the simulation" not in text  # an exemption would hide the mistake
 
 

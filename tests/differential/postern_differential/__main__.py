@@ -97,9 +97,8 @@ def _generated(release: str, arguments: argparse.Namespace) -> int:
                 small = shrink(case, disagrees)
                 print(f"--- {release}: {case.name}\n{_difference(smtpd, small, release)}\n{dump([small])}", flush=True)
     took = time.monotonic() - started
-    print(
-        f"{release}: seed {arguments.seed}: {asked} generated cases, {len(bad)} disagreements, {asked / took:.0f} a second"
-    )
+    pace = f"{asked / took:.0f} a second"
+    print(f"{release}: seed {arguments.seed}: {asked} generated cases, {len(bad)} disagreements, {pace}")
     for case in bad[arguments.tell :]:
         print(f"  also {case.name}")
     print(f"{asked - len(bad)} passed{f', {len(bad)} failed' if bad else ''} in {took:.2f}s")

@@ -35,8 +35,8 @@ class Case:
 
     @property
     def policy(self) -> tuple[Any, ...]:
-        """What must be equal for two sessions to be of one policy."""
-        return (repr(self.params), repr(self.master), repr(self.tables), self.session["service"])
+        """What must be equal for two sessions to be held with one process, which remembers what the DNS told it."""
+        return (repr(self.params), repr(self.master), repr(self.tables), repr(self.dns), self.session["service"])
 
     def model_session(self) -> Session:
         """The session as the simulator takes it."""

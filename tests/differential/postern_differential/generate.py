@@ -124,10 +124,8 @@ class Maker:
         if kind is Argument.SECONDS:
             return [self.pick(["0", "0s", "x"])]
         if kind is Argument.DOMAIN:
-            sites = v.RHSBLS if "rhsbl" in name.lower() else v.DNSBLS
-            if name.lower().startswith("permit_"):
-                sites = v.RHSWLS if "rhswl" in name.lower() else v.DNSWLS
-            return [self.pick(sites)]
+            lists = {"rhsbl": v.RHSBLS, "rhswl": v.RHSWLS, "dnswl": v.DNSWLS, "rbl": v.DNSBLS}
+            return [self.pick(next(sites for word, sites in lists.items() if word in name.lower()))]
         return [self.table(self.keys(name.lower()))]
 
     def keys(self, name: str) -> Sequence[str]:
@@ -142,7 +140,7 @@ class Maker:
             return v.NAMES
         return (*v.NAMES, *v.ADDRESSES)
 
-    def list(self, name: str, length: int) -> list[str]:
+    def elements(self, name: str, length: int) -> list[str]:
         """The elements of a list."""
         elements = [self.element(_GROUPS[name]) for _ in range(length)]
         if name in ("client", "recipient", "relay") and self.chance(0.4):
@@ -182,15 +180,16 @@ class Maker:
             for name in self.rng.sample(["strict", "greylist"], self.rng.randint(1, 2)):
                 self.classes[name] = []
             for name in self.classes:
-                self.classes[name] = self.list(self.pick(["client", "recipient"]), self.rng.randint(0, 3))
+                self.classes[name] = self.elements(self.pick(["client", "recipient"]), self.rng.randint(0, 3))
             params["smtpd_restriction_classes"] = ", ".join(self.classes)
             params |= {name: elements for name, elements in self.classes.items() if elements or self.chance(0.1)}
         for name in _LISTS:
             wanted = {"relay": 0.7, "recipient": 0.7, "end_of_data": 0.12, "data": 0.2, "etrn": 0.08}.get(name, 0.35)
             if self.chance(wanted):
-                params[f"smtpd_{name}_restrictions"] = self.list(name, self.rng.choice([0, 1, 1, 2, 2, 3, 4]))
-        guarded = "_unauth_destination" in repr([params.get(f"smtpd_{name}_restrictions") for name in ("relay", "recipient")])
-        if ("smtpd_relay_restrictions" in params or params["compatibility_level"] == "0") and not guarded and self.chance(0.85):
+                params[f"smtpd_{name}_restrictions"] = self.elements(name, self.rng.choice([0, 1, 1, 2, 2, 3, 4]))
+        guards = repr([params.get("smtpd_relay_restrictions"), params.get("smtpd_recipient_restrictions")])
+        needed = "smtpd_relay_restrictions" in params or params["compatibility_level"] == "0"
+        if needed and "_unauth_destination" not in guards and self.chance(0.85):  # else smtpd mostly does not start
             params.setdefault("smtpd_relay_restrictions", []).append("reject_unauth_destination")
         return params
 
@@ -213,7 +212,7 @@ class Maker:
             (0.4, "virtual_mailbox_domains", "box.example"),
             (0.4, "virtual_mailbox_maps", self.map(user, ["box/user/"])),
             (0.1, "canonical_maps", self.map(user, ["other@example.org"])),
-            (0.1, "transport_maps", self.map([*v.DOMAINS, "user@example.org", ".example"], v_TRANSPORTS)),
+            (0.1, "transport_maps", self.map([*v.DOMAINS, "user@example.org", ".example"], _TRANSPORTS)),
             (0.15, "parent_domain_matches_subdomains", pick(["", "smtpd_access_maps", "relay_domains", "mynetworks"])),
             (0.10, "access_map_reject_code", pick(_CODES)),
             (0.06, "access_map_defer_code", pick(["450", "451"])),
@@ -304,7 +303,7 @@ class Maker:
         return data
 
 
-v_TRANSPORTS: tuple[str, ...] = (
+_TRANSPORTS: tuple[str, ...] = (
     "smtp:[192.0.2.50]",
     "error:no mail here",
     "error:5.1.6 moved",

@@ -77,8 +77,10 @@ class ActionModule(ActionBase):
             mistakes = check_policy(Collection.read(_ROOT), variables)
         else:
             return result
-        sure = self._judged and (variables.facts_known or not _depends_on_facts(task_vars))
-        judged = next(iter(variables.platforms)) if sure else ""
+        # A warning with a consequence would be a mistake on another platform.
+        doubtful = any(mistake.severity == "warning" and mistake.consequence for mistake in mistakes)
+        sure = variables.facts_known or not (doubtful or _depends_on_facts(task_vars))
+        judged = next(iter(variables.platforms)) if sure and self._judged else ""
         return {**result, "mistakes": [mistake.on(host).as_dict() for mistake in mistakes], "judged_as": judged}
 
     def _host_variables(self, task_vars: dict[str, Any]) -> HostVariables:

@@ -96,7 +96,10 @@ def _unreadable(text: str) -> Mistake:
 
 def _defect(error: Exception) -> Mistake:
     reason = f"it could not be judged, which is a defect of this collection: {type(error).__name__}: {error}"
-    return Mistake("policy", "postfix_main_cf_extra", reason, "Please report it", severity="warning")
+    consequence = "Nothing of the access policy was proved"
+    return Mistake(
+        "policy", "postfix_main_cf_extra", reason, "Please report it", consequence=consequence, severity="warning"
+    )
 
 
 def _needs_more(told: Sequence[Told], inventory: Inventory) -> bool:
@@ -123,7 +126,8 @@ def _merged(told: Sequence[Told]) -> list[Told]:
 
 def _mistake(told: Told, everywhere: bool) -> Mistake:
     finding, place = told.finding, told.place
-    stops = finding.severity in _STOPS and everywhere
+    grave = finding.severity in _STOPS
+    stops = grave and everywhere
     reason = _clause(finding.message)
     if not everywhere:
         reason = f"on {' and '.join(told.platforms)} only: {reason}"
@@ -136,7 +140,7 @@ def _mistake(told: Told, everywhere: bool) -> Mistake:
         element=place.element,
         value=shown(value) if value else "",
         reason=f"{reason} [{finding.code}]",
-        consequence=_clause(finding.consequence) if stops else "",
+        consequence=_clause(finding.consequence) if grave else "",
         fix=finding.fix + (_proof(finding.session) if stops and finding.session else ""),
         severity="error" if stops else "warning",
     )

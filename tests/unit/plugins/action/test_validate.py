@@ -24,6 +24,9 @@ GOOD: dict[str, Any] = {
 }
 
 
+ROLES = ("mail", "dovecot", "sasl", "header_guard", "postfix")
+
+
 @dataclass(frozen=True)
 class Run:
     code: int
@@ -206,6 +209,30 @@ def test_an_exception_lets_a_finding_pass_and_one_without_use_does_not(play: Pla
     policy["postfix_accept_findings"] = [{**accept, "code": told[1]}]
     run = play({**GOOD, **policy})
     assert run.code == 0, run.output
+
+
+@pytest.mark.parametrize(("release", "code"), [("12", "restriction-removed-by-upgrade"), ("13", "removed-restriction")])
+def test_the_policy_is_judged_again_as_on_the_platform_that_the_host_is(
+    play: Play, tmp_path: Path, release: str, code: str
+) -> None:
+    facts = {"os_family": "Debian", "distribution": "Debian", "distribution_major_version": release, "cacheable": True}
+    report = [{"postern.mail.validate": {"report": ["{{ judged }}"]}, "run_once": True}]
+    tasks: list[dict[str, Any]] = [
+        {"postern.mail.validate": {}, "register": "assumed"},
+        {"ansible.builtin.set_fact": facts},
+        {"postern.mail.validate": {"judged_as": "{{ assumed.judged_as }}"}, "register": "judged"},
+        *report,
+        {"ansible.builtin.meta": "end_play"},
+        *({"ansible.builtin.import_role": {"name": f"postern.mail.{role}", "public": True}} for role in ROLES),
+    ]
+    playbook = tmp_path / "again.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "mx1", "gather_facts": False, "tasks": tasks}]))
+    relay = ["permit_mynetworks", "check_relay_domains", "reject_unauth_destination"]
+    wiring = {"postfix_contributions": "{{ [sasl_postfix, dovecot_postfix] }}"}
+    run = play({**GOOD, **wiring, "postfix_smtp_relay_restrictions": relay}, playbook=str(playbook))
+    assert re.findall(r"\[([a-z-]+)\]\.", run.report) == [code], run.output
+    assert (run.code == 0) == (release == "12")
+    assert " only: " not in run.report
 
 
 def test_no_secret_is_printed_however_verbose(bad: Run) -> None:

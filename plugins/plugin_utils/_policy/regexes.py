@@ -10,16 +10,20 @@ import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Version
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.regex_machine import Program, TooComplex
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.regex_pcre import MODERN, PcreParser, Unsupported
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.regex_posix import PosixParser
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.regex_tree import (
+    At,
+    Byte,
     Choice,
-    Look,
+    Group,
     Node,
     Repeat,
+    Sequence,
     python_text,
     walk,
 )
@@ -54,11 +58,13 @@ class Expression:
     :param groups: number of its parentheses that capture
     :param pattern: for Python's ``re``, or None
     :param program: where Python's ``re`` is not good enough, or None
+    :param needed: what every match of the program contains: a quick test
     """
 
     groups: int
     pattern: re.Pattern[str] | None = None
     program: Program | None = None
+    needed: re.Pattern[str] | None = None
     longest: bool = False
     anchored: bool = False
     text: str = ""
@@ -72,7 +78,7 @@ class Expression:
             if found is None:
                 return None
             return tuple(from_bytes(part or "") for part in (found.group(0), *found.groups()))
-        if self.program is None:
+        if self.program is None or (self.needed is not None and self.needed.search(text) is None):
             return None
         try:
             spans = self.program.search(text, longest=self.longest, anchored=self.anchored)
@@ -103,21 +109,31 @@ def compile_expression(text: str, dialect: Dialect, options: frozenset[str], *, 
 
     :raises SyntaxProblem: the expression is not valid in its language; such a rule is skipped
     """
+    expression, problem = _read(text, dialect.syntax, options, captures=captures, modern=dialect.version >= MODERN)
+    if problem:
+        dialect.assume(f"the expression {text} cannot be evaluated ({problem}): taken as no match.")
+    return replace(expression, assume=dialect.assume)
+
+
+@lru_cache(maxsize=4096)
+def _read(
+    text: str, syntax: Syntax, options: frozenset[str], *, captures: bool, modern: bool
+) -> tuple[Expression, str]:
+    """:return: the expression, and why it cannot be evaluated"""
     raw = as_bytes(text)
     parser: PosixParser | PcreParser
-    if dialect.syntax is Syntax.POSIX:
+    if syntax is Syntax.POSIX:
         parser = PosixParser(raw, ignore_case="i" in options, newline="m" in options, extended="x" not in options)
     else:
-        parser = PcreParser(raw, options, modern=dialect.version >= MODERN)
+        parser = PcreParser(raw, options, modern=modern)
     try:
         tree = parser.parse()
         # POSIX wants the longest match, which Python does not give where there are alternatives.
-        longest = captures and dialect.syntax is Syntax.POSIX and any(isinstance(node, Choice) for node in walk(tree))
-        shape = Expression(parser.groups, None, None, longest, "A" in options, text, dialect.assume)
-        return _compiled(tree, shape)
+        longest = captures and syntax is Syntax.POSIX and any(isinstance(node, Choice) for node in walk(tree))
+        shape = Expression(parser.groups, longest=longest, anchored="A" in options, text=text)
+        return _compiled(tree, shape), ""
     except (Unsupported, TooComplex, RecursionError) as problem:
-        dialect.assume(f"the expression {text} cannot be evaluated ({problem}): taken as no match.")
-        return Expression(groups=1000)
+        return Expression(groups=1000), str(problem) or "too deep"
 
 
 def _compiled(tree: Node, shape: Expression) -> Expression:
@@ -125,7 +141,17 @@ def _compiled(tree: Node, shape: Expression) -> Expression:
         pattern = _python(tree)
         if pattern is not None and pattern.groups == shape.groups:
             return replace(shape, pattern=pattern)
-    return replace(shape, program=Program.of(tree, shape.groups))
+    return replace(shape, program=Program.of(tree, shape.groups), needed=_needed(tree))
+
+
+def _needed(tree: Node) -> re.Pattern[str] | None:
+    """The longest run of bytes that every match contains one after the other."""
+    best: tuple[Node, ...] = ()
+    run: tuple[Node, ...] = ()
+    for part in tree.parts if isinstance(tree, Sequence) else (tree,):
+        run = (*run, part) if isinstance(part, Byte) else ()
+        best = max(best, run, key=len)
+    return _python(Sequence(best)) if best else None
 
 
 def _is_risky(tree: Node) -> bool:
@@ -133,8 +159,24 @@ def _is_risky(tree: Node) -> bool:
     unlimited = [node for node in walk(tree) if isinstance(node, Repeat) and (node.most is None or node.most > MANY)]
     if len(unlimited) > MANY:
         return True
-    inner = (node for outer in unlimited for node in walk(outer.body))
-    return any(isinstance(node, Choice | Look | Repeat) for node in inner)
+    return any(not _is_plain(outer.body) for outer in unlimited)
+
+
+def _is_plain(body: Node) -> bool:
+    """Whether a text can be cut into repetitions of a body in one way only."""
+    while isinstance(body, Group):
+        body = body.body
+    parts = body.parts if isinstance(body, Sequence) else (body,)
+    for place, part in enumerate(parts):
+        if isinstance(part, Repeat):
+            following = parts[(place + 1) % len(parts)]
+            if not (isinstance(part.body, Byte) and isinstance(following, Byte)):
+                return False
+            if part.body.members & following.members:
+                return False
+        elif not isinstance(part, Byte | At):
+            return False
+    return True
 
 
 def _python(tree: Node) -> re.Pattern[str] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import sources
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import (
@@ -240,7 +241,13 @@ class Tables:
             )
         ignored = tuple((line.line, line.reason) for line in rules.skipped)
         return Table(
-            reference, rules.lookup, partial_keys=False, folds=False, utf8=self.utf8, rules=rules, ignored=ignored
+            reference,
+            lru_cache(maxsize=1024)(rules.lookup),
+            partial_keys=False,
+            folds=False,
+            utf8=self.utf8,
+            rules=rules,
+            ignored=ignored,
         )
 
     def _keyed(self, reference: str, kind: str, content: TableContent, *, folds: bool) -> Table:

@@ -121,9 +121,9 @@ class Drawing:
         listing = self.listings.get(("postscreen_dnsbl_sites", _value(settings, "postscreen_dnsbl_sites")))
         listing = listing or self.listings.get(("postscreen_access_list", _value(settings, "postscreen_access_list")))
         return {
-            "title": "postscreen",
-            "name": "before anything is said",
-            "summary": "keeps robots out",
+            "title": "Robots",
+            "name": "postscreen",
+            "summary": "before the lists",
             "link": listing.ident if listing else "lists",
             **_worst(own),
         }

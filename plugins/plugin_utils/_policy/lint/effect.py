@@ -219,7 +219,8 @@ def _helo(service: Service) -> Iterator[Finding]:
         for place in service.walk(name):
             entry = lookup(place.element.name) if place.element.kind is Kind.RESTRICTION else None
             table = place.element.kind is Kind.TABLE and name == HELO
-            if (table or (entry is not None and entry.group == "helo")) and not place.element.warn:
+            helo = entry is not None and entry.group == "helo" and not place.name.startswith("permit")
+            if (table or helo) and not place.element.warn:
                 message = f"A client that says no HELO is not asked about it: {place.element} is skipped."
                 fix = "smtpd_helo_required = yes"
                 yield service.at(place, HELO_OPTIONAL, message, fix)
@@ -249,6 +250,8 @@ def _only_permits(service: Service) -> Iterator[Finding]:
         ):
             continue
         if any(place.element.kind is Kind.CLASS and place.element.name not in service.classes for place in places):
+            continue
+        if not allowing and not any(place.name.startswith("permit") for place in places):
             continue
         message = f"Nothing in {name} refuses anybody, and its permits do not reach into the other lists."
         fix = f"leave {name} empty, or put the permit before the restriction that it shall spare"

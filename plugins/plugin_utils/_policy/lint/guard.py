@@ -20,6 +20,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
     Place,
     Service,
     each_service,
+    is_end,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Kind, Severity
 
@@ -256,7 +257,7 @@ def _warned_tables(service: Service) -> Iterator[Finding]:
 def _unreachable(service: Service) -> Iterator[Finding]:
     for parameter, elements in _bodies(service):
         for at, element in enumerate(elements[:-1]):
-            if element.kind is Kind.RESTRICTION and element.name.lower() in _ENDS and not _only_warns(element):
+            if is_end(element):
                 after = elements[at + 1]
                 behind = "Everything" if len(elements) > at + 2 else str(after)
                 message = f"{behind} behind {element.name} is never asked."
@@ -283,11 +284,6 @@ def _bodies(service: Service) -> Iterator[tuple[str, tuple[Element, ...]]]:
     for name in ("smtpd_data_restrictions", "smtpd_end_of_data_restrictions", "smtpd_etrn_restrictions"):
         yield name, service.elements(name)
     yield from service.classes.items()
-
-
-def _only_warns(element: Element) -> bool:
-    """warn_if_reject does not soften permit."""
-    return element.warn and element.name.lower() != "permit"
 
 
 def _weak_guards(service: Service) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ AFTER_LOGIN = FindingKind(
 )
 AFTER_NETWORKS = FindingKind(
     code="mismatch-after-mynetworks",
-    severity=Severity.STYLE,
+    severity=Severity.IDLE,
     title="Own networks may send as anybody on the submission port",
     wrong="permit_mynetworks stands before the check of the sender address on a service for users.",
     happens="Webmail and every program on this machine and in your networks send with every sender address.",

@@ -238,10 +238,11 @@ def _guard_first(service: Service) -> Iterator[Finding]:
 
 def _refuses_own(service: Service, place: Place, words: list[str], *, behind: bool) -> Finding:
     names = " and ".join(words)
+    people = " and ".join(_PEOPLE[word] for word in words)
     message = (
-        f"{place.element} stands before {names}, so that those they stand for are refused."
+        f"{place.element} stands before {names}: {people} are refused."
         if behind
-        else f"{place.element} stands in a list without {names}; that another list has it does not help."
+        else f"{place.element} stands in a list without {names}: {people} are refused, whatever the other lists say."
     )
     fix = ", ".join([*words, str(place.element)])
     return service.at(place, GUARD_BEFORE_PERMITS, message, fix)

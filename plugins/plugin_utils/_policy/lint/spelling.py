@@ -275,13 +275,20 @@ def _unknown(service: Service) -> Iterator[Finding]:
     commented: set[str] = set()
     words = 0
     for place in service.everywhere:
-        if place.element.kind is not Kind.UNKNOWN or place.parameter in commented:
-            continue  # behind # the words of the comment
+        if place.element.kind is not Kind.UNKNOWN:
+            continue
         words += 1
+        if place.parameter in commented and not _is_slip(place.element.name, words):
+            continue  # a word of the comment
         finding = _unknown_word(service, place, guess=words <= _MOST_HINTS)
         if finding.code == COMMENT_IN_LIST.code:
             commented.add(place.parameter)
         yield finding
+
+
+def _is_slip(word: str, words: int) -> bool:
+    """Whether it looks like a misspelt restriction rather than like prose."""
+    return "_" in word and words <= _MOST_HINTS and bool(meant(word))
 
 
 def _unknown_word(service: Service, place: Place, *, guess: bool) -> Finding:
@@ -378,10 +385,10 @@ def _tables(service: Service) -> Iterator[Finding]:
         elif "=" in head and head.partition("=")[0].lower() in RESTRICTIONS:
             name, _, argument = element.name.partition("=")
             message = f"An argument stands behind a space: Postfix takes {element.name} for one table."
-            yield service.at(place, STRAY_COLON, message, f"{name} {argument}")
+            yield service.at(place, STRAY_COLON, message, f"{name} {argument}", consequence=_451)
         elif head.lower() in RESTRICTIONS or head.lower() in INVENTIONS:
             message = f"Postfix takes {element.name} for a table of type {head}, which does not exist."
-            yield service.at(place, STRAY_COLON, message, f"{head} {rest}")
+            yield service.at(place, STRAY_COLON, message, f"{head} {rest}", consequence=_451)
 
 
 def _argument_braces(service: Service, place: Place) -> Iterator[Finding]:
@@ -398,7 +405,8 @@ def _argument_braces(service: Service, place: Place) -> Iterator[Finding]:
 def _stray_colon(service: Service, place: Place, name: str) -> Finding:
     message = f"{place.element.name} looks like a table without a type or a name: smtpd does not start."
     fix = meant(name) or name if name else "leave the colon out"
-    return service.at(place, STRAY_COLON, message, fix)
+    consequence = "smtpd does not start at all (fatal: open dictionary): nobody can send or receive."
+    return service.at(place, STRAY_COLON, message, fix, consequence=consequence)
 
 
 def _deprecated(service: Service) -> Iterator[Finding]:

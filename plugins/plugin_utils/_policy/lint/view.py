@@ -46,8 +46,15 @@ OWN_CLIENTS = frozenset(
         "permit_tls_all_clientcerts",
     }
 )
+_ENDS = frozenset({"permit", "reject", "defer"})
 _LOOPBACK = frozenset({"loopback-only", "127.0.0.1", "localhost", "[::1]", "::1", "$loopback"})
 _SUBMISSION = frozenset({"submission", "submissions", "smtps", "587", "465"})
+
+
+def is_end(element: Element) -> bool:
+    """Whether nothing behind it is ever asked; warn_if_reject does not soften permit."""
+    name = element.name.lower()
+    return element.kind is Kind.RESTRICTION and name in _ENDS and (name == "permit" or not element.warn)
 
 
 class Place(NamedTuple):
@@ -148,7 +155,13 @@ class Service:
         severity: Severity | None = None,
         consequence: str = "",
     ) -> Finding:
-        """A finding about one element of this service's lists."""
+        """A finding about one element of this service's lists.
+
+        What is answered with 451 where Postfix gets to it does no harm behind the end of its list.
+        """
+        told = consequence or kind.happens
+        if "451" in told and "not start" not in told and place.element.index > self._end_of(place.parameter):
+            severity, consequence = Severity.IDLE, "Nothing yet: the list ends before it, and Postfix never gets there."
         return find(
             kind,
             place.parameter,
@@ -159,6 +172,18 @@ class Service:
             service=self.key,
             element=place.element,
         )
+
+    def _end_of(self, name: str) -> int:
+        """Place of the permit, reject or defer that ends the list for everybody, or the length of the list."""
+        if name not in self._ends:
+            elements = self.classes.get(name) or self.elements(name)
+            ends = (element.index for element in elements if is_end(element))
+            self._ends[name] = next(ends, len(elements))
+        return self._ends[name]
+
+    @cached_property
+    def _ends(self) -> dict[str, int]:
+        return {}
 
     def text(self, name: str) -> str:
         try:
@@ -274,6 +299,7 @@ __all__ = [
     "Service",
     "documented",
     "each_service",
+    "is_end",
     "restriction",
     "services",
     "value",

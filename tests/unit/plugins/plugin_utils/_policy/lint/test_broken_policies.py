@@ -472,3 +472,19 @@ def test_every_mistake_is_found(text: str, expected: set[tuple[str, str]]) -> No
         if not any(finding.code == code and part in f"{finding.element} {finding.message}" for finding in findings)
     }
     assert missed == set(), [(each.code, each.parameter, each.element) for each in findings]
+
+
+@pytest.mark.parametrize(
+    ("value", "severity"),
+    [
+        ("permit_mynetworks, reject_unauth_destination # comment", "deferred"),
+        ("permit_mynetworks, reject # comment", "idle"),
+        ("permit_mynetworks, reject, check_client_access", "idle"),
+        ("permit_mynetworks, reject, check_policy_service private/policy", "deferred"),
+        ("permit_mynetworks, reject, hash:", "deferred"),
+    ],
+)
+def test_behind_the_end_of_a_list_only_what_stops_the_start_counts(value: str, severity: str) -> None:
+    findings = lint(example_policy(f"mydestination =\nsmtpd_relay_restrictions = {value}"))
+    harmful = [each.severity.value for each in findings if each.code not in {"unreachable-restriction"}]
+    assert harmful[0] == severity

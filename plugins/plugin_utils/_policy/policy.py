@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -268,7 +269,7 @@ class Settings:
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names in smtpd_restriction_classes, each once; the split knows no braces (mystrtok)."""
-        return tuple(dict.fromkeys(self["smtpd_restriction_classes"].replace(",", " ").split(None)))
+        return tuple(dict.fromkeys(re.findall(r"[^, \t\r\n]+", self["smtpd_restriction_classes"])))
 
     @cached_property
     def classes(self) -> Mapping[str, tuple[Element, ...]]:

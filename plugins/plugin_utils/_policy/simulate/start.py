@@ -220,6 +220,10 @@ class Server:
         self.tables.tell_loose(state)
         return self._matches[key]
 
+    def offers_sasl(self, *, encrypted: bool) -> bool:
+        """Whether AUTH works in a session; with smtpd_tls_auth_only only in one that is encrypted."""
+        return self.flag("smtpd_sasl_auth_enable") and (encrypted or not self.tls_auth_only)
+
     def own_addresses(self, state: State) -> tuple[str, ...]:
         return interfaces.addresses(self.settings, state.assume)
 
@@ -307,10 +311,11 @@ class Server:
             enforced = level not in ("none", "may")
         self.wrapped = wrapped
         self.enforce_tls = wrapped or enforced
+        self.tls_auth_only = self.enforce_tls or self.flag("smtpd_tls_auth_only")
         self.tls_parameter = "smtpd_tls_security_level" if level else "smtpd_enforce_tls"
 
     def _parse_lists(self) -> None:
-        listed = frozenset(self.words("smtpd_restriction_classes"))
+        listed = frozenset(self.settings.class_names)
         self.class_names = listed
         self.lists: dict[str, RestrictionList] = {}
         for parameter in LISTS:
@@ -331,8 +336,8 @@ class Server:
 
     def _parse_classes(self) -> None:
         self.classes: dict[str, RestrictionList] = {}
-        for name in tokens(self.text("smtpd_restriction_classes")):
-            value = self.settings[name] if self.settings.is_set(name) else ""
+        for name in self.settings.class_names:
+            value = self.settings[name]
             if not value:
                 raise StartFailure(f"restriction class `{name}' needs a definition")
             self.classes[name] = parsed(name, value, self.class_names)

@@ -20,8 +20,8 @@ OWNERS = "smtpd_sender_login_maps"
 def permit_authenticated(state: State) -> Outcome:
     if state.login is None:
         return Outcome(Status.DUNNO, "the client is not authenticated")
-    if state.server.version < (3, 8) and not state.server.flag("smtpd_sasl_auth_enable"):
-        return Outcome(Status.DUNNO, "ignored: smtpd_sasl_auth_enable is no")
+    if state.server.version < (3, 8) and not state.server.offers_sasl(encrypted=state.tls):
+        return Outcome(Status.DUNNO, "ignored: this service does not offer SASL authentication here")
     return Outcome(Status.OK, f"the client is authenticated as {state.login}")
 
 

@@ -159,7 +159,9 @@ class State:
         self.name = client_name(session.name)
         self.reverse = self.name if session.reverse is None else client_name(session.reverse)
         self.login = session.login or None
-        self.tls = self.server.enforce_tls if session.tls is None else session.tls
+        # Where nobody says: encrypted as far as the service demands it, of everybody or of those who log in.
+        demanded = self.server.tls_auth_only if self.login else self.server.enforce_tls
+        self.tls = demanded if session.tls is None else session.tls
 
     @property
     def namaddr(self) -> str:

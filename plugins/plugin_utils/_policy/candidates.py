@@ -345,7 +345,8 @@ def _clients(sample: Sample, base: str) -> Iterator[Client]:
         yield Client(base)
         yield Client(base, "unknown", "unknown")
     elif _is_part(key):
-        yield Client(_completed(key))
+        if is_address(address := _completed(key)):
+            yield Client(address)
     elif key == "unknown":
         yield Client(base, "unknown", "unknown")
     elif is_hostname(name):
@@ -360,13 +361,10 @@ def _is_part(key: str) -> bool:
 
 
 def _completed(key: str) -> str:
-    if ":" in key:
-        try:
-            return str(ipaddress.IPv6Address(f"{key}::77"))
-        except ValueError:
-            return key
+    """An address that begins so; the key itself when there is none."""
     octets = key.strip(".").split(".")
-    return ".".join([*octets, *["77"] * (4 - len(octets))])
+    four = ".".join([*octets, *["77"] * (4 - len(octets))])
+    return next((address for address in (four, f"{key}::77", f"{key}:77") if is_address(address)), key)
 
 
 def zone(

@@ -111,7 +111,8 @@ _MALFORMED = frozenset({"evaluation", "missing", "type", "choice", "empty", "unk
 
 def _platforms(host: HostVariables, values: Mapping[str, Any], mistakes: Sequence[Mistake]) -> dict[str, ReadPolicy]:
     """What makes the policy of the variables; nothing where those are malformed, or a mistake would be told twice."""
-    wrong = [mistake.variable for mistake in mistakes if mistake.rule in _MALFORMED and mistake.severity == "error"]
+    wrong = {mistake.variable for mistake in mistakes if mistake.rule in _MALFORMED and mistake.severity == "error"}
+    wrong -= {"postfix_accept_findings"}  # no part of the policy
     if POLICY not in host.raw or any(variable.startswith("postfix_") for variable in wrong):
         return {}
     unsure = {mistake.variable for mistake in mistakes if mistake.rule in _MALFORMED}

@@ -42,11 +42,14 @@ _VARIABLES = {
 def whole_lists(values: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The lists that have elements which say no restriction, without these: the rest is judged all the same."""
     lists = {name: values[name] for name in LIST_VARIABLES if isinstance(values.get(name), list)}
-    return {
-        name: [item for item in value if not normalise([item])[1]]
-        for name, value in lists.items()
-        if normalise(value)[1]
-    }
+    whole = {name: [item for item in value if says_something(item)] for name, value in lists.items()}
+    return {name: value for name, value in whole.items() if len(value) < len(lists[name])}
+
+
+def says_something(item: Any) -> bool:
+    """Whether an element of a list is one or more restrictions, right or wrong."""
+    texts, problems = normalise([item])
+    return bool(texts) and not problems
 
 
 @dataclass(frozen=True)
@@ -128,43 +131,41 @@ class Written:
                 place = _service_place(finding.service, f".options.{name}", inventory)
                 return self._in_options(place, finding, inventory)
             name = reference[1]
+        elif any(_is_service(entry, finding.service) for _index, entry in inventory.dicts(SERVICES)):
+            # A service of the user's own that has no such option, as it should.
+            return replace(_service_place(finding.service, f".options.{name}", inventory), value=finding.element)
         return self._setting_place(name, finding, inventory)
 
     def fix(self, finding: Finding) -> str:
         """What to write; where that is a list or a parameter that a variable of ours sets, the variable."""
-        name, value = self._setting_to_write(finding)
-        if not value:
-            return advice(finding)
+        option = re.search(r"-o (\w+)=(\S+?)(?: to \S+)?$", finding.fix)
+        setting = re.fullmatch(r"(?:Write )?(\w+) = ((?:(?! or | and ).)+)", finding.fix)
+        name, value = (finding.parameter, finding.fix) if self._is_other_order(finding) else ("", "")
+        if option or setting:
+            name, value = (option or setting).groups()  # type: ignore[union-attr]
         override = self._override(replace(finding, parameter=name))
         reference = _REFERENCE.fullmatch(override or "")
         parts = _LIST.fullmatch(reference[1] if reference else name)
-        if parts and (reference or override is None):
+        ours = finding.service in ("", "smtp/inet") and override is None and not option
+        if parts and (reference or ours):
             items = ", ".join(_quoted(words.plain(element)) for element in words.parse_list(value))
             return f"Write: {_KEYS[parts[1]][0]}_{parts[2]}_restrictions: [{items}]"
-        if override is None and name in self.settings and name not in _VARIABLES:
+        if setting and ours and name in self.settings and name not in _VARIABLES:
             return f"Write: {EXTRA}: {{{name}: {_quoted(value)}}}"
         return advice(finding)
 
-    def _setting_to_write(self, finding: Finding) -> tuple[str, str]:
-        """Parameter and value, where the fix is ``name = value``, ``-o name=value`` or the list in another order."""
-        setting = re.fullmatch(r"(?:Write )?(\w+) = (.+)", finding.fix)
-        option = re.search(r"-o (\w+)=(\S+)$", finding.fix)
-        if " or " in finding.fix:
-            return "", ""
-        if setting or option:
-            name, value = (setting or option).groups()  # type: ignore[union-attr]
-            return name, value
-        if _LIST.fullmatch(finding.parameter):
-            current = sorted(map(str, self._settings(finding).elements(finding.parameter)))
-            if len(current) > 1 and sorted(map(str, words.parse_list(finding.fix))) == current:
-                return finding.parameter, finding.fix
-        return "", ""
+    def _is_other_order(self, finding: Finding) -> bool:
+        """Whether the fix is the list itself with its elements in another order."""
+        if not _LIST.fullmatch(finding.parameter) or finding.index is None:
+            return False
+        current = sorted(map(str, self._settings(finding).elements(finding.parameter)))
+        return len(current) > 1 and sorted(map(str, words.parse_list(finding.fix))) == current
 
     def _in_options(self, place: Place, finding: Finding, inventory: Inventory) -> Place:
         """The item of a list in the options of a service of the user's own."""
         for _index, entry in inventory.dicts(SERVICES):
             options = entry.get("options")
-            if f"{entry.get('name')}/{entry.get('type')}" == finding.service and isinstance(options, Mapping):
+            if _is_service(entry, finding.service) and isinstance(options, Mapping):
                 value = options.get(finding.parameter)
                 position = self._position(value, finding)
                 if position is not None:
@@ -258,15 +259,18 @@ def _text(element: Any) -> str:
     return element if isinstance(element, str) else " ".join(normalise([element])[0])
 
 
+def _is_service(entry: Mapping[str, Any], key: str) -> bool:
+    return f"{entry.get('name')}/{entry.get('type')}" == key
+
+
 def _service_place(service: str, element: str, inventory: Inventory) -> Place:
-    name, _slash, kind = service.partition("/")
     for index, entry in inventory.dicts(SERVICES):
-        if (str(entry.get("name")), entry.get("type")) == (name, kind):
+        if _is_service(entry, service):
             return Place(SERVICES, f"[{index}]{element}", service)
     for who, contribution in _contributions(inventory):
         services = contribution.get("services")
         for entry in services if isinstance(services, list) else []:
-            if isinstance(entry, Mapping) and (str(entry.get("name")), entry.get("type")) == (name, kind):
+            if isinstance(entry, Mapping) and _is_service(entry, service):
                 return Place(SERVICES, "", service, by=who)
     return Place(SERVICES, "", service)
 

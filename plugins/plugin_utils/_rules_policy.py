@@ -74,8 +74,13 @@ def _malformed(inventory: Inventory) -> Iterator[Mistake]:
     """Elements of our lists that are neither a text nor a dictionary that says a restriction."""
     for variable in LIST_VARIABLES:
         value = inventory.values.get(variable)
-        for problem in normalise(value)[1] if isinstance(value, list) else []:
-            yield Mistake("restriction", variable, _clause(problem.reason), problem.fix, problem.element)
+        for index, item in enumerate(value if isinstance(value, list) else []):
+            if item is None or (isinstance(item, str) and not item.strip(" ,\t\n")):
+                yield Mistake("restriction", variable, "it is empty", "Remove the empty element", f"[{index}]")
+                continue
+            for problem in normalise([item])[1]:
+                element = f"[{index}]{problem.element.removeprefix('[0]')}"
+                yield Mistake("restriction", variable, _clause(problem.reason), problem.fix, element)
 
 
 def _findings(written: Written, inventory: Inventory) -> list[tuple[Finding, Place]]:
@@ -171,7 +176,7 @@ def _exceptions(told: Sequence[Told], inventory: Inventory) -> Iterator[Mistake]
     """An exception without a reason or without a use is a mistake itself: it would hide the next one."""
     for index, entry in inventory.dicts(ACCEPT):
         code, element = _words(entry.get("code")), _words(entry.get("element"))
-        if not _words(entry.get("reason")):
+        if "reason" in entry and not _words(entry["reason"]):
             fix = "Write why this is right here, for those who come after you"
             yield Mistake("accept", ACCEPT, "it has no reason", fix, f"[{index}].reason")
         if not any(_accepts(entry, each) for each in told):

@@ -272,6 +272,26 @@ def test_what_is_right_passes(changes: dict[str, Any]) -> None:
     assert errors(found(changes)) == []
 
 
+def test_a_service_of_ones_own_is_mended_where_it_is() -> None:
+    options = {"smtpd_sasl_auth_enable": True, "smtpd_tls_security_level": "encrypt"}
+    own = {"name": "submission", "type": "inet", "private": False, "command": "smtpd", "options": options}
+    told = errors(found({SERVICES: [own]}))
+    assert told
+    assert {place(mistake).partition(".smtpd")[0] for mistake in told} == {f"{SERVICES}[0].options"}
+    assert not any("postfix_smtp_" in mistake.fix for mistake in told)
+
+
+@pytest.mark.parametrize("item", [None, "", " ,"])
+def test_an_empty_element_is_told_once(item: Any) -> None:
+    (mistake,) = errors(found({CLIENT: ["permit_mynetworks", item, "reject_unauth_destination"]}))
+    assert (place(mistake), mistake.reason) == (f"{CLIENT}[1]", "it is empty")
+
+
+def test_another_order_is_told_as_the_variable_to_write() -> None:
+    changes = {CLIENT: ["reject_unknown_client_hostname", "permit_mynetworks"]}
+    assert f"Write: {CLIENT}: [permit_mynetworks, reject_unknown_client_hostname]" in {m.fix for m in found(changes)}
+
+
 def test_what_a_role_adds_is_laid_at_the_role() -> None:
     more = {"name": "greylist", "restrictions": {"recipient": ["check_policy_servce unix:private/greylist"]}}
     mistake, *_others = errors(found({"postfix_contributions": [*GOOD["postfix_contributions"], more]}))

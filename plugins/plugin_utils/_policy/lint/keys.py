@@ -131,6 +131,10 @@ def _never(service: Service, use: Use, entry: Entry, reason: Reason) -> Finding:
     why, right = reason
     message = f"The key {entry.key} never matches: {why}."
     fix = f"{right} {entry.result}".strip() if right else "leave the entry out"
+    if not right and "cidr:" in why:
+        fix = (
+            f"check_client_access cidr:/etc/postfix/clients.cidr, with the line: {entry.key.strip('[]')} {entry.result}"
+        )
     return about(service, use, entry, NEVER_MATCHES, message, fix)
 
 

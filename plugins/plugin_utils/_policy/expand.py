@@ -23,6 +23,7 @@ Lookup = Callable[[str], str | None]
 _MOST_LEVELS = 101
 # Where Postfix would run out of stack or memory, we say so: values of the real world nest a handful of levels.
 _MOST_OPERANDS = 8
+_DEEPEST_NAMES = 10
 _MOST_PIECES = 200_000
 _MOST_CHARACTERS = 4_000_000
 _BLANKS = " \t\r\n"
@@ -66,16 +67,16 @@ def names(text: str) -> frozenset[str]:
         found.add(name)
         return None
 
-    waiting = [text]
+    waiting = [(text, 0)]
     while waiting:
-        value = waiting.pop()
+        value, level = waiting.pop()
         try:
             pieces = _parse(value)
         except MacroError:
             continue
         for is_macro, piece in pieces:
-            if is_macro:
-                waiting.extend(_branches(piece, note))
+            if is_macro and level < _DEEPEST_NAMES:
+                waiting.extend((branch, level + 1) for branch in _branches(piece, note))
     return frozenset(found)
 
 
@@ -130,7 +131,7 @@ def _parse(value: str) -> list[tuple[bool, str]]:
 def _macro(value: str, at: int) -> tuple[str, int]:
     """Inside of the macro whose ``$`` stands before, and the offset after it."""
     if value[at : at + 1] in ("{", "("):
-        end = _closing(value, at, value[at], "}" if value[at] == "{" else ")")
+        end = _closing(value, at, value[at])
         if end < 0:
             raise MacroError(f'truncated macro reference: "{value}"')
         inside, after = value[at + 1 : end], end + 1
@@ -144,22 +145,22 @@ def _macro(value: str, at: int) -> tuple[str, int]:
     return inside, after
 
 
-def _closing(value: str, at: int, opening: str, closing: str) -> int:
+_BRACKETS = {"{": re.compile("[{}]"), "(": re.compile("[()]")}
+
+
+def _closing(value: str, at: int, opening: str) -> int:
     """Offset of what closes the bracket at ``at``, or -1."""
     level = 0
-    for offset in range(at, len(value)):
-        if value[offset] == opening:
-            level += 1
-        elif value[offset] == closing:
-            level -= 1
-            if level == 0:
-                return offset
+    for match in _BRACKETS[opening].finditer(value, at):
+        level += 1 if match.group() == opening else -1
+        if level == 0:
+            return match.start()
     return -1
 
 
 def _braces(text: str) -> tuple[str, str]:
     """Inside of the braces that the text begins with, and what follows them and the blanks after them."""
-    end = _closing(text, 0, "{", "}") if text.startswith("{") else -1
+    end = _closing(text, 0, "{") if text.startswith("{") else -1
     if end < 0:
         raise MacroError(f'unbalanced {{}} in attribute expression: "{text}"')
     return text[1:end], text[end + 1 :].lstrip(_BLANKS)

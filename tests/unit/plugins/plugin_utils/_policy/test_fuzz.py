@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue, expand, main_cf, master_cf, words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
@@ -102,3 +105,41 @@ def test_rich(value: Any) -> None:
     elements, problems = normalise(value)
     assert all(isinstance(element, str) for element in elements)
     assert all(problem.reason and problem.fix for problem in problems)
+
+
+def _processor_seconds(call: Callable[[], object]) -> float:
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
+def _read(text: str) -> None:
+    expand.names(text)
+    try:
+        expand.expand(text, {"a": "x"}.get)
+        main_cf.parse(text)
+        master_cf.parse(text)
+    except PolicyError:
+        pass
+    words.elements_of(words.split(text))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda number: "reject_rbl_client x.example " * number,
+        lambda number: "{ " * number,
+        lambda number: "} " * number,
+        lambda number: "{ " * number + "} " * number,
+        lambda number: "$a " * number,
+        lambda number: "${a?{" * number,
+        lambda number: "${a?{" * number + "}}" * number,
+        lambda number: "$(" * number + "a" + ")" * number,
+        lambda number: "warn_if_reject " * number,
+        lambda number: "a = b\n  # c\n" * number,
+        lambda number: "smtp inet n - y - - smtpd\n  -o { a = b }\n" * number,
+    ],
+)
+def test_time_is_linear(make: Callable[[int], str]) -> None:
+    few, many = make(1_000), make(10_000)
+    assert _processor_seconds(lambda: _read(many)) < 30 * _processor_seconds(lambda: _read(few)) + 0.5

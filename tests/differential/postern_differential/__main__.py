@@ -19,8 +19,12 @@ from postern_differential import recordings
 from postern_differential.cases import RELEASES, Case, dump, load
 from postern_differential.compare import essence, side_by_side, simulated
 from postern_differential.generate import cases
+from postern_differential.linted import accepted, alarms, attempt, complete_policy, let_in, loosen, overlooked
 from postern_differential.real import DriverError, RealSmtpd
 from postern_differential.shrink import shrink
+
+LINT_EVERY = 4
+"""Of so many generated cases one is also an attempt to relay."""
 
 
 def main() -> int:
@@ -96,13 +100,45 @@ def _generated(release: str, arguments: argparse.Namespace) -> int:
             if len(bad) <= arguments.tell:
                 small = shrink(case, disagrees)
                 print(f"--- {release}: {case.name}\n{_difference(smtpd, small, release)}\n{dump([small])}", flush=True)
+        pace = f"{asked / (time.monotonic() - started):.0f} a second"
+        print(
+            f"{release}: seed {arguments.seed}: {asked} generated cases, {len(bad)} disagreements, {pace}", flush=True
+        )
+        for case in bad[arguments.tell :]:
+            print(f"  also {case.name}")
+        tried, wrong = _linted(smtpd, release, arguments)
+    failed = len(bad) + wrong
     took = time.monotonic() - started
-    pace = f"{asked / took:.0f} a second"
-    print(f"{release}: seed {arguments.seed}: {asked} generated cases, {len(bad)} disagreements, {pace}")
-    for case in bad[arguments.tell :]:
-        print(f"  also {case.name}")
-    print(f"{asked - len(bad)} passed{f', {len(bad)} failed' if bad else ''} in {took:.2f}s")
-    return len(bad)
+    print(f"{asked + tried - failed} passed{f', {failed} failed' if failed else ''} in {took:.2f}s")
+    return failed
+
+
+def _linted(smtpd: RealSmtpd, release: str, arguments: argparse.Namespace) -> tuple[int, int]:
+    """Strangers who try to relay, and the strangers whom the linter accuses: (tried, wrong)."""
+    attempts = opened = witnessed = wrong = 0
+    for number, case in enumerate(cases(arguments.seed, arguments.count)):
+        relaying = attempt(case) if number % LINT_EVERY == 0 else None
+        if relaying is None or not complete_policy(case):
+            continue
+        if number % (2 * LINT_EVERY):
+            relaying = loosen(relaying)
+        attempts += 1
+        if let_in(smtpd, relaying, release):
+            opened += 1
+            if overlooked(relaying, release):
+                wrong += 1
+                print(f"--- {release}: the linter finds no open relay\n{dump([relaying])}", flush=True)
+        elif number % (5 * LINT_EVERY):
+            continue  # the search for a witness costs a second: a sample of the policies that are not known to be open
+        for witness in alarms(relaying, release):
+            witnessed += 1
+            result = smtpd.ask([witness], fresh=True)[0]
+            if not accepted(result):
+                wrong += 1
+                stages = [[stage["stage"], stage["code"], stage["text"]] for stage in result["stages"]]
+                print(f"--- {release}: the linter's witness is refused: {stages}\n{dump([witness])}", flush=True)
+    print(f"{release}: {attempts} strangers tried to relay, {opened} got in; {witnessed} witnesses; {wrong} wrong")
+    return attempts + witnessed, wrong
 
 
 def _difference(smtpd: RealSmtpd, case: Case, release: str) -> str | None:

@@ -106,7 +106,8 @@ def _lenient_main(text: str) -> tuple[main_cf.MainCf, list[Finding]]:
             main_cf.name_value(line.text)
         except ValueError:
             continue
-        good.append(line.text)
+        if "\0" not in line.text:
+            good.append(line.text)
     return main_cf.parse("\n".join(good)), problems
 
 

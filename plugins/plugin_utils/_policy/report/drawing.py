@@ -17,9 +17,11 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     Kind,
     PolicyError,
     Service,
+    Word,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import split
 
 _ENTRIES = 30
 _ALWAYS = ("smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions")
@@ -161,7 +163,7 @@ class Drawing:
                 notes += [each for each in self.findings if tables and each.finding.parameter in tables]
                 yield {**self._describe(element, listing.settings), **_step(element.index, str(element), notes)}
             return
-        for at, word in enumerate(listing.settings.words(listing.name)):
+        for at, word in enumerate(_words(listing.settings, listing.name)):
             notes = [each for each in mine if each.finding.index == at]
             notes += [each for each in self.findings if each.finding.parameter == str(word)]
             yield {"does": "", "tag": "", "tone": "", **self._entries(str(word)), **_step(at, str(word), notes)}
@@ -205,6 +207,13 @@ def _elements(settings: Settings, name: str) -> tuple[Element, ...]:
         return settings.elements(name)
     except PolicyError:
         return ()
+
+
+def _words(settings: Settings, name: str) -> tuple[Word, ...]:
+    try:
+        return settings.words(name)
+    except PolicyError:
+        return split(settings.raw(name))
 
 
 def _yes(settings: Settings, name: str) -> bool:

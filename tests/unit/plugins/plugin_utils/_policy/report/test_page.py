@@ -120,3 +120,24 @@ def test_a_configuration_that_postfix_cannot_read_has_a_page() -> None:
     codes = {finding.code for finding in one.findings}
     assert "unreadable-configuration" in codes
     assert "this is no setting" in render(page_data(one))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "a = $b\nb = $a\nmynetworks = $a",
+        "smtpd_client_restrictions = ${bar ${x",
+        "smtpd_client_restrictions = { permit",
+        "smtpd_restriction_classes = a b\na = b\nb = a\nsmtpd_client_restrictions = a",
+        "mynetworks = 127.0.0.0/8\0x",
+        "smtpd_delay_reject = perhaps",
+        "inet_protocols = none at all",
+        "compatibility_level = nine",
+        "smtpd_recipient_restrictions = check_policy_service private/x",
+    ],
+)
+def test_the_worst_configuration_has_a_page_too(setting: str) -> None:
+    """It is what an audit is for."""
+    data = page_data(audited(f"{BAD}{setting}\n"))
+    assert data["worst"] in ("relay", "lost", "deferred") and data["lists"]
+    assert "What to do first" in render(data)

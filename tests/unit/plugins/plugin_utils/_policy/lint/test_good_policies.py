@@ -192,6 +192,144 @@ relay_recipient_maps = lmdb:/etc/postfix/relay_recipients
 parent_domain_matches_subdomains = debug_peer_list smtpd_access_maps
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 """,
+    "users in MySQL": """
+compatibility_level=3.6
+myhostname=mail.example.org
+mydestination=localhost
+smtpd_sasl_type=dovecot
+smtpd_sasl_path=private/auth
+smtpd_sasl_auth_enable=yes
+smtpd_tls_security_level=may
+smtpd_tls_auth_only=yes
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+virtual_mailbox_domains=mysql:/etc/postfix/mysql-virtual-mailbox-domains.cf
+virtual_mailbox_maps=mysql:/etc/postfix/mysql-virtual-mailbox-maps.cf
+virtual_alias_maps=mysql:/etc/postfix/mysql-virtual-alias-maps.cf
+smtpd_sender_login_maps=mysql:/etc/postfix/mysql-email2email.cf
+# master.cf
+smtp inet n - y - - smtpd
+submission inet n - y - - smtpd
+ -o syslog_name=postfix/submission
+ -o smtpd_tls_security_level=encrypt
+ -o smtpd_sasl_auth_enable=yes
+ -o smtpd_sasl_type=dovecot
+ -o smtpd_sasl_path=private/auth
+ -o smtpd_sasl_security_options=noanonymous
+ -o smtpd_sender_login_maps=mysql:/etc/postfix/mysql-email2email.cf
+ -o smtpd_sender_restrictions=reject_sender_login_mismatch
+ -o smtpd_sasl_local_domain=$myhostname
+ -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+ -o smtpd_recipient_restrictions=reject_non_fqdn_recipient,permit_sasl_authenticated,reject
+""",
+    "submission as Debian suggests it": """
+compatibility_level=3.6
+mydestination=example.org
+# master.cf
+smtp inet n - y - - smtpd
+submission inet n - y - - smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_auth_only=yes
+  -o smtpd_reject_unlisted_recipient=no
+  -o smtpd_client_restrictions=$mua_client_restrictions
+  -o smtpd_helo_restrictions=$mua_helo_restrictions
+  -o smtpd_sender_restrictions=$mua_sender_restrictions
+  -o smtpd_recipient_restrictions=
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o milter_macro_daemon_name=ORIGINATING
+""",
+    "users in SQLite": """
+compatibility_level=3.6
+mydestination=localhost
+virtual_mailbox_domains=sqlite:/etc/postfix/v.cf
+virtual_mailbox_maps=sqlite:/etc/postfix/vm.cf
+virtual_alias_maps=sqlite:/etc/postfix/va.cf
+smtpd_sasl_type=dovecot
+smtpd_sasl_path=private/auth
+smtpd_sasl_auth_enable=no
+smtpd_sender_login_maps=sqlite:/etc/postfix/sender-login-maps.cf
+smtpd_tls_auth_only=yes
+smtpd_tls_security_level=may
+smtpd_sender_restrictions=reject_non_fqdn_sender,reject_unknown_sender_domain,
+    reject_authenticated_sender_login_mismatch,reject_rhsbl_sender dbl.spamhaus.org=127.0.1.[2..99]
+smtpd_recipient_restrictions=permit_sasl_authenticated,permit_mynetworks,
+    reject_rbl_client zen.spamhaus.org=127.0.0.[2..11],reject_unlisted_recipient,
+    check_policy_service inet:127.0.0.1:10023
+smtpd_relay_restrictions=permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+# master.cf
+smtp inet n - y - - smtpd
+submission inet n - y - - smtpd
+  -o smtpd_sasl_auth_enable=yes
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+  -o cleanup_service_name=authclean
+authclean unix n - - - 0 cleanup
+""",
+    "lists by reference": """
+compatibility_level=3.6
+mydestination=localhost.$mydomain, localhost
+virtual_mailbox_domains=/etc/postfix/vhost
+virtual_mailbox_maps=texthash:/etc/postfix/vmailbox
+virtual_alias_maps=texthash:/etc/postfix/virtual
+smtpd_sasl_auth_enable=yes
+smtpd_sasl_type=dovecot
+smtpd_sasl_path=/dev/shm/sasl-auth.sock
+smtpd_tls_auth_only=yes
+smtpd_tls_security_level=may
+smtpd_helo_required=yes
+smtpd_delay_reject=yes
+smtpd_sender_login_maps=texthash:/etc/postfix/virtual
+dms_smtpd_sender_restrictions = permit_sasl_authenticated, permit_mynetworks, reject_unknown_sender_domain
+mua_sender_restrictions = reject_authenticated_sender_login_mismatch, $dms_smtpd_sender_restrictions
+smtpd_helo_restrictions = permit_mynetworks, reject_invalid_helo_hostname, permit
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject_unauth_destination,
+    check_policy_service unix:private/policyd-spf, reject_unauth_pipelining, reject_invalid_helo_hostname,
+    reject_non_fqdn_helo_hostname, reject_unknown_recipient_domain
+smtpd_client_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_pipelining
+smtpd_sender_restrictions = $dms_smtpd_sender_restrictions
+smtpd_discard_ehlo_keywords = chunking, silent-discard
+""",
+    "lists with proxied tables": """
+compatibility_level=3.6
+mydestination=localhost.localdomain, localhost
+smtpd_helo_required=yes
+smtpd_sasl_auth_enable=yes
+smtpd_sasl_type=dovecot
+smtpd_sasl_path=inet:dovecot:10001
+smtpd_tls_auth_only=yes
+smtpd_tls_security_level=may
+smtpd_data_restrictions = reject_unauth_pipelining, permit
+smtpd_delay_reject = yes
+smtpd_error_sleep_time = 10s
+smtpd_recipient_restrictions = check_recipient_mx_access proxy:mysql:/opt/r.cf, permit_sasl_authenticated,
+    permit_mynetworks, check_recipient_access proxy:mysql:/opt/postfix/conf/sql/mysql_tls_enforce_in_policy.cf,
+    reject_invalid_helo_hostname, reject_unauth_destination
+smtpd_sender_login_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_virtual_sender_acl.cf
+smtpd_sender_restrictions = check_sasl_access pcre:/opt/a, reject_authenticated_sender_login_mismatch,
+    permit_mynetworks, permit_sasl_authenticated, reject_unlisted_sender, reject_unknown_sender_domain
+virtual_mailbox_domains = proxy:mysql:/x
+virtual_mailbox_maps = proxy:mysql:/y
+virtual_alias_maps = proxy:mysql:/z
+""",
+    "content filter": """
+compatibility_level=3.6
+mydestination=example.org
+content_filter=smtp-amavis:[127.0.0.1]:10024
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+# master.cf
+smtp inet n - y - - smtpd
+127.0.0.1:10025 inet n - y - - smtpd
+ -o content_filter=
+ -o smtpd_client_restrictions=permit_mynetworks,reject
+ -o smtpd_helo_restrictions=
+ -o smtpd_sender_restrictions=
+ -o smtpd_relay_restrictions=
+ -o smtpd_recipient_restrictions=permit_mynetworks,reject
+ -o mynetworks=127.0.0.0/8
+ -o smtpd_restriction_classes=
+""",
     "warnings while testing": """
 compatibility_level = 3.6
 mydestination = example.org

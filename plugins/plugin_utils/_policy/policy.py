@@ -271,9 +271,16 @@ class Settings:
         """Names in smtpd_restriction_classes, each once; the split knows no braces (mystrtok)."""
         return tuple(dict.fromkeys(re.findall(r"[^, \t\r\n]+", self["smtpd_restriction_classes"])))
 
+    def definition(self, name: str) -> str:
+        """Expanded value of a restriction class; empty where smtpd finds none, which it dies of.
+
+        Any parameter may be named as a class, but a default counts only if smtpd reads that parameter itself.
+        """
+        return self[name] if self._given(name) is not None or name in LOADED else ""
+
     @cached_property
     def classes(self) -> Mapping[str, tuple[Element, ...]]:
         """Class -> its elements, built-in classes included. A class that has no definition is empty."""
-        own = {name: self.elements(name) for name in self.class_names}
+        own = {name: words.parse_list(self.definition(name), self.class_names) for name in self.class_names}
         built_in = {name: words.parse_list(" ".join(text)) for name, text in catalogue.BUILTIN_CLASSES.items()}
         return {**own, **built_in}

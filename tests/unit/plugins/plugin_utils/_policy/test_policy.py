@@ -158,6 +158,16 @@ def test_classes() -> None:
     assert len(settings.classes["reject_sender_login_mismatch"]) == 2
 
 
+def test_definition_of_a_class() -> None:
+    settings = Policy.of({"own": "permit"}).settings()
+    assert [settings.definition(name) for name in ("own", "mail_name", "smtp_helo_timeout", "nothing")] == [
+        "permit",
+        "Postfix",
+        "",
+        "",
+    ]
+
+
 def test_everything_wrong_at_once() -> None:
     with pytest.raises(PolicyError) as caught:
         Policy.of({"a b": "1", "c": {"x": 1}, "d": "\0"}, "new", master="smtp\n")

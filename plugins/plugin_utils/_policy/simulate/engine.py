@@ -13,7 +13,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import Dn
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import DnsData, PolicyError, Session, Verdict
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.commands import stages
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.start import Server, StartFailure
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endpoints import StartFailure
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.start import Server
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State
 
 _MOST_SERVERS = 16

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import interfaces
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem, tokens, unwrapped
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import tokens
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.matchlist import Match, match, patterns
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
@@ -28,6 +28,11 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve impor
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import drivers
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.assumptions import Noted
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endpoints import (
+    StartFailure,
+    endpoint,
+    table_name,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import RestrictionList, Rule, parsed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.registry import RULES
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State, Status
@@ -111,18 +116,6 @@ SASL_TYPES = ("cyrus", "dovecot")
 
 DEEPEST_CLASS = 200
 _MOST_KEPT = 2000
-
-
-class StartFailure(Exception):
-    """smtpd does not come up.
-
-    :param crash: it dies by a signal; else it gives up with a message
-    """
-
-    def __init__(self, reason: str, *, crash: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.crash = crash
 
 
 class Found(NamedTuple):
@@ -337,7 +330,7 @@ class Server:
     def _parse_classes(self) -> None:
         self.classes: dict[str, RestrictionList] = {}
         for name in self.settings.class_names:
-            value = self.settings[name]
+            value = self.settings.definition(name)
             if not value:
                 raise StartFailure(f"restriction class `{name}' needs a definition")
             self.classes[name] = parsed(name, value, self.class_names)
@@ -352,9 +345,10 @@ class Server:
         last = ""
         for word in restrictions.words:
             if services and last.lower() == "check_policy_service":
-                self._register_service(word)
+                if word not in self.services:
+                    self.services[word] = endpoint(word, self.text("smtpd_policy_service_default_action"))
             elif word.startswith("{") or ":" in word:
-                name = _table_name(word)
+                name = table_name(word)
                 if name and name not in self.access:
                     self.access[name] = open_maps(self.tables, name, value=name)
                     self._check_open(self.access[name])
@@ -366,19 +360,6 @@ class Server:
             for table in maps.tables:
                 if table.broken:
                     raise StartFailure(table.broken)
-
-    def _register_service(self, word: str) -> None:
-        if word in self.services:
-            return
-        name, action = word, self.text("smtpd_policy_service_default_action")
-        if word.startswith("{"):
-            name, action = _braced_service(word, action)
-        transport, _colon, endpoint = name.partition(":")
-        if not endpoint or not transport:
-            raise StartFailure(f'need service transport:endpoint instead of "{name}"')
-        if transport not in ("inet", "local", "unix"):
-            raise StartFailure(f"invalid transport name: {transport} in service: {name}")
-        self.services[word] = (name, action)
 
     def _check_guard(self) -> None:
         relay = parsed(drivers.RELAY_LIST, self.text(drivers.RELAY_LIST), self.class_names)
@@ -417,55 +398,3 @@ def _trim(kept: dict[Any, Any]) -> None:
 
 
 _TLS_LEVELS = ("none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only", "half-dane")
-
-
-def _table_name(word: str) -> str:
-    """Table in a word; none where Postfix only warns of the word's form."""
-    if not word.startswith("{"):
-        return word
-    try:
-        parts = list(tokens(unwrapped(word).strip()))
-    except SyntaxProblem:
-        return ""
-    if not parts or ":" not in parts[0] or any("=" not in part for part in parts[1:]):
-        return ""
-    return parts[0]
-
-
-def _braced_service(word: str, action: str) -> tuple[str, str]:
-    """Endpoint and default action of ``{ unix:private/x, default_action = DUNNO }``.
-
-    :raises StartFailure: Postfix cannot read it
-    """
-    try:
-        parts = list(tokens(unwrapped(word)))
-    except SyntaxProblem as problem:
-        raise StartFailure(f"policy service syntax error: {problem}") from problem
-    if not parts:
-        raise StartFailure(f'empty policy service: "{word}"')
-    for part in parts[1:]:
-        try:
-            text = unwrapped(part).strip() if part.startswith("{") else part
-        except SyntaxProblem as problem:
-            raise StartFailure(f"policy service syntax error: {problem}") from problem
-        name, equals, value = text.partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or name not in _SERVICE_SETTINGS:
-            raise StartFailure(f"unknown or malformed policy service setting: {text}")
-        if name == "default_action":
-            action = value
-    return parts[0], action
-
-
-_SERVICE_SETTINGS = frozenset(
-    {
-        "timeout",
-        "max_idle",
-        "max_ttl",
-        "retry_delay",
-        "request_limit",
-        "try_limit",
-        "default_action",
-        "policy_context",
-    }
-)

@@ -65,7 +65,12 @@ def _lookalikes(service: Service) -> Iterator[Finding]:
         if use.type not in {"pcre", "regexp"} or use.check in {"check_sasl_access", "check_ccert_access"}:
             continue
         for entry in contents.entries(use):
-            if entry.rule is None or not permits(entry.result) or entry.key.lstrip().startswith("!"):
+            if (
+                entry.rule is None
+                or not permits(entry.result)
+                or entry.result.isdigit()
+                or entry.key.lstrip().startswith("!")
+            ):
                 continue
             reason, right = _weakness(_body(entry.key), use.check)
             if reason:

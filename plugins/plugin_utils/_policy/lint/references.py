@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, RESTRICTIONS, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.spelling import INVENTIONS
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Use, uses
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import FILES, INDEXED, TYPES
@@ -119,6 +119,12 @@ _REWRITING = (
 )
 
 
+# What such files are called everywhere.
+_REWRITING_FILES = frozenset(
+    {"virtual", "aliases", "canonical", "sender_canonical", "recipient_canonical", "transport", "generic", "relocated"}
+)
+
+
 def _references(service: Service) -> Iterator[Finding]:
     contents = Contents(service)
     seen: set[tuple[str, str]] = set()
@@ -127,7 +133,9 @@ def _references(service: Service) -> Iterator[Finding]:
         if (use.place.parameter, use.reference) in seen:
             continue
         seen.add((use.place.parameter, use.reference))
-        finding = _type(service, use) or _path(service, use) or _rewrites(service, use, rewriting)
+        finding = (
+            _type(service, use) or _path(service, use) or _rewrites(service, use, rewriting, contents.entries(use))
+        )
         finding = finding or _unreadable(service, contents, use)
         if finding:
             yield finding
@@ -170,21 +178,26 @@ def _rewriting(service: Service) -> dict[str, str]:
     return found
 
 
-def _rewrites(service: Service, use: Use, rewriting: dict[str, str]) -> Finding | None:
+def _rewrites(service: Service, use: Use, rewriting: dict[str, str], entries: tuple[Entry, ...]) -> Finding | None:
     name = rewriting.get(use.reference.removeprefix("proxy:"))
     if name is None:
         words = use.name.rstrip("}").rpartition("=")[2]
         at = "@" in words and use.type == "inline"
         name = "virtual_alias_maps" if at and not _is_result(words) else None
+    file = use.name.rpartition("/")[2].partition(".")[0]
+    sound = bool(entries) and all(_is_result(each.result) for each in entries)
+    if name is None and file in _REWRITING_FILES and not sound:
+        name = f"{file} addresses"
     if name is None or use.check not in {"check_recipient_access", "check_sender_access", "check_client_access"}:
         return None
-    message = f"{use.reference} is a table of {name}; its right-hand sides are no results of an access table."
+    message = f"{use.reference} is the table for {name}; its right-hand sides are no results of an access table."
     fix = f"{use.check} texthash:/etc/postfix/{use.check.removeprefix('check_')} (a table of its own)"
     return service.at(use.place, REWRITING_TABLE, message, fix)
 
 
 def _is_result(text: str) -> bool:
-    return text.split(" ", 1)[0].upper() in {"REDIRECT", "BCC", "REJECT", "PREPEND", "WARN", "INFO", "HOLD"}
+    word = text.split(" ", 1)[0]
+    return word.upper() in ACCESS_RESULTS or word.isdigit() or lookup(word) is not None
 
 
 def _unreadable(service: Service, contents: Contents, use: Use) -> Finding | None:

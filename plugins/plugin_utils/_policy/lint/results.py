@@ -239,8 +239,10 @@ def _judge(service: Service, use: Use, entry: Entry) -> Iterator[_Judgement]:
     subject = f"For {entry.key}" if entry.key else f"In {use.reference}"
     entry_check = lookup(use.check)
     if entry_check is not None and entry_check.ok_forbidden and (permits(entry.result) or result.word == "DISCARD"):
+        fix = "DUNNO" if not _CODE.fullmatch(entry.result) else f"{entry.result} Access denied"
         message = f"{subject} {use.check} may not answer {entry.result.split()[0]}: Postfix answers 451 instead."
-        yield ALLOW_FORBIDDEN, message, f"{entry.key} DUNNO".strip(), None
+        yield ALLOW_FORBIDDEN, message, f"{entry.key} {fix}".strip(), None
+        return
     if result.word in ACCESS_RESULTS:
         yield from _known_result(service, use, entry, result)
     elif entry.result.isascii() and entry.result.isdigit():
@@ -354,7 +356,8 @@ def _unknown(entry: Entry, subject: str, word: str) -> _Judgement:
         hint = close[0] if close else (bare.upper() if bare.upper() in ACCESS_RESULTS else meant(bare))
     suffix = f"; probably {hint} is meant" if hint else ""
     message = f"{subject} the result {word} is unknown to Postfix{suffix}."
-    return UNKNOWN_RESULT, message, f"{entry.key} {hint or 'REJECT'}".strip(), None
+    fix = f"{entry.key} {hint or 'REJECT (or OK, or DUNNO)'}".strip()
+    return UNKNOWN_RESULT, message, fix, None
 
 
 RULES = (each_service(_results),)

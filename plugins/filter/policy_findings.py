@@ -10,16 +10,15 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import inputs
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 
 
 def policy_findings(params: Any, version: Any = "3.10", tables: Any = None, master: Any = None) -> list[dict[str, Any]]:
     try:
-        policy = inputs.policy(plain(params), plain(version), plain(tables), plain(master))
-        return [plain(finding.as_dict()) for finding in lint(policy)]
+        found = inputs.findings(plain(params), plain(version), plain(tables), plain(master))
     except PolicyError as error:
         raise AnsibleFilterError(f"postern.mail.policy_findings: {error}") from error
+    return [plain(finding.as_dict()) for finding in found]
 
 
 class FilterModule:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import counted, did_you_mean, listed, shown
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import lenient, main_cf
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     DnsData,
+    Finding,
     PolicyError,
     Session,
     TableContent,
@@ -28,7 +30,7 @@ OLDEST = (3, 4)
 _TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0", "")
 _RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "TXT")
 # What people call the service they mean, and how master.cf may name it.
-_PORTS = {"25": "smtp", "465": "submissions", "587": "submission", "smtps": "submissions", "submissions": "smtps"}
+_PORTS = ({"smtp", "25"}, {"submission", "587"}, {"submissions", "smtps", "465"})
 
 
 def explained(problems: Sequence[str]) -> str:
@@ -56,6 +58,24 @@ def policy(params: Any, version: Any = "3.10", tables: Any = None, master: Any =
     reader.finish()
     assert found is not None
     return found
+
+
+def findings(params: Any, version: Any = "3.10", tables: Any = None, master: Any = None) -> list[Finding]:
+    """What is wrong with a policy, the worst first; lines that Postfix cannot read are findings as well.
+
+    :raises PolicyError: with everything that is no policy at all
+    """
+    problems: list[Finding] = []
+    if isinstance(params, str) and "=" in params:
+        parsed, problems = lenient.main(params)
+        params = dict(parsed.parameters)
+    if isinstance(master, list) and all(isinstance(line, str) for line in master):
+        master = "\n".join(master)
+    if isinstance(master, str) and master.strip():
+        master, more = lenient.master(master)
+        problems = [*problems, *more]
+    found = [*problems, *lint(policy(params, version, tables, master))]
+    return sorted(found, key=lambda finding: finding.severity.rank)
 
 
 def question(
@@ -245,15 +265,22 @@ class Reader:
                 given["service"] = self._service(item, services)
             elif item is not None or str(key) in _NULLABLE:
                 given[str(key)] = read(self, f"session.{key}", item)
+        if "service" not in given:
+            given["service"] = self._service("smtp/inet", services)
         return Session(**given) if len(self.problems) == before else None
 
     def _service(self, value: Any, services: Collection[str]) -> str:
+        """The service of that name or port, on whatever address; behind postscreen the one that it passes to."""
         text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
         name, _slash, kind = text.partition("/")
-        candidates = [f"{each}/{kind or 'inet'}" for each in (name, _PORTS.get(name, name))]
-        for candidate in candidates:
-            if candidate in services or (candidate and not services):
-                return candidate
+        names = {name}.union(*(port for port in _PORTS if name in port))
+        if not services or f"{name}/{kind or 'inet'}" in services:
+            return f"{name}/{kind or 'inet'}"
+        found = [key for key in services if key.partition("/")[0].rpartition(":")[2] in names]
+        if not found and "smtp" in names:
+            found = [key for key in services if key.endswith("/pass")]
+        if found:
+            return found[0]
         known = ", ".join(services)
         self.wrong("session.service", f"no smtpd is the service {shown(value)}", f"There is {known}")
         return "smtp/inet"

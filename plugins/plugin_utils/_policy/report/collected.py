@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.module_utils._postfix_read import INDEXED, PLAIN
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, master_cf
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import lenient
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host as kinds
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import find
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
-    Finding,
-    PolicyError,
-    Severity,
-    TableContent,
-)
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, TableContent
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters import NEWEST
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, version_of
 
+_OLDEST = (3, 4)
 # Their defaults depend on the host, so that no table of ours knows them.
 _INJECTED = ("myhostname", "mydomain", "default_database_type", "mail_owner")
 
@@ -54,8 +51,8 @@ def read_instance(data: Mapping[str, Any]) -> Collected:
 
     :raises PolicyError: its version is none
     """
-    main, problems = _lenient_main(str(data["main_cf"]))
-    services, more = _lenient_master(str(data["master_cf"]))
+    main, problems = lenient.main(str(data["main_cf"]))
+    services, more = lenient.master(str(data["master_cf"]))
     computed = dict(data.get("computed") or {})
     tables: dict[str, TableContent] = {}
     for name, content in (data.get("tables") or {}).items():
@@ -65,13 +62,14 @@ def read_instance(data: Mapping[str, Any]) -> Collected:
     full = {"mynetworks": computed["mynetworks"], **base} if "mynetworks" in computed else base
     version = str(data["version"])
     references = list(data.get("references") or ())
-    findings = [*problems, *more, *_duplicates(main), *_strays(main)]
+    findings = [*problems, *more]
     findings += _of_references(references, set(data.get("table_types") or ()))
     unread = [entry for entry in references if entry["unread"] and not entry["missing"]]
     for entry in unread:
         # What is there must not look like a file that is missing; of databases the simulator says that it cannot ask.
         if _kind(entry["table"]) in ("", *INDEXED, *PLAIN):
             tables.setdefault(entry["table"], "")
+    known = [_unread(entry) for entry in unread if _kind(entry["table"]) in ("", *INDEXED, *PLAIN)]
     return Collected(
         config_directory=str(data["config_directory"]),
         name=str(data.get("name") or ""),
@@ -79,10 +77,20 @@ def read_instance(data: Mapping[str, Any]) -> Collected:
         policy=Policy.of(full, version, tables, services),
         written=Policy.of(base, version, tables, services),
         findings=tuple(findings),
-        unread=tuple(_unread(entry) for entry in unread if _kind(entry["table"]) in ("", *INDEXED, *PLAIN)),
+        unread=(*_age(version), *known),
         read=tuple(entry["table"] for entry in references if not entry["unread"]),
         main_cf=str(data["main_cf"]),
     )
+
+
+def _age(version: str) -> list[str]:
+    """A sentence where the release is older or newer than those that are known."""
+    release = version_of(version)
+    if release < _OLDEST:
+        return [f"Postfix {version} is older than 3.4, the oldest that this audit knows: taken for 3.4."]
+    if [int(part) for part in version.split("-")[0].split(".")[:2]] > list(NEWEST):
+        return [f"Postfix {version} is newer than this audit: taken for {NEWEST[0]}.{NEWEST[1]}."]
+    return []
 
 
 def _kind(table: str) -> str:
@@ -92,71 +100,6 @@ def _kind(table: str) -> str:
 
 def _unread(entry: Mapping[str, Any]) -> str:
     return f"{entry['table']} was not read ({entry['unread']}): taken as a table that has nothing about anybody."
-
-
-def _lenient_main(text: str) -> tuple[main_cf.MainCf, list[Finding]]:
-    """main.cf without the lines that Postfix stumbles over, and these."""
-    try:
-        return main_cf.parse(text), []
-    except PolicyError as error:
-        problems = [_unreadable("main.cf", problem) for problem in str(error).splitlines()]
-    good = []
-    for line in main_cf.logical_lines(text):
-        try:
-            main_cf.name_value(line.text)
-        except ValueError:
-            continue
-        if "\0" not in line.text:
-            good.append(line.text)
-    return main_cf.parse("\n".join(good)), problems
-
-
-def _lenient_master(text: str) -> tuple[str | None, list[Finding]]:
-    """master.cf without the lines that Postfix stumbles over, None where there is none, and these lines."""
-    if not text.strip():
-        return None, []
-    try:
-        master_cf.parse(text)
-        return text, []
-    except PolicyError as error:
-        problems = [_unreadable("master.cf", problem) for problem in str(error).splitlines()]
-    good = []
-    for line in main_cf.logical_lines(text):
-        try:
-            master_cf.parse(line.text)
-        except PolicyError:
-            continue
-        good.append(line.text)
-    return "\n".join(good), problems
-
-
-def _unreadable(file: str, problem: str) -> Finding:
-    fix = "name = value, or # before a comment" if file == "main.cf" else "eight fields, then its options"
-    return find(kinds.UNREADABLE, file, f"Postfix cannot read {problem}", f"Write the line in the right form: {fix}.")
-
-
-def _duplicates(main: main_cf.MainCf) -> Iterator[Finding]:
-    for lost, wins in main.duplicates:
-        same = " ".join(lost.value.split()) == " ".join(wins.value.split())
-        yield find(
-            kinds.DUPLICATE,
-            lost.name,
-            f"main.cf sets {lost.name} in line {lost.line} and again in line {wins.line}; only the last counts.",
-            f"Delete line {lost.line} of main.cf, or move what you want from it to line {wins.line}.",
-            severity=Severity.STYLE if same else None,
-            consequence="Both say the same now, but who edits the first will wonder." if same else "",
-        )
-
-
-def _strays(main: main_cf.MainCf) -> Iterator[Finding]:
-    for warning in main.warnings:
-        place = warning.split(":", 1)[0]
-        yield find(
-            kinds.STRAY,
-            "main.cf",
-            f"{place} begins with white space and continues nothing.",
-            "Remove the white space at the begin of the line.",
-        )
 
 
 def _of_references(references: list[dict[str, Any]], types: set[str]) -> Iterator[Finding]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import Reader, explained, policy, question
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import (
+    Reader,
+    explained,
+    findings,
+    policy,
+    question,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError, Session
 
 SUBMISSION = "submission inet n - n - - smtpd\nsmtp inet n - n - - smtpd\n"
@@ -239,3 +245,38 @@ def test_everything_is_told_at_once() -> None:
 
 def test_one_problem_is_told_without_a_list() -> None:
     assert explained(["x"]) == "x"
+
+
+@pytest.mark.parametrize(
+    ("master", "asked", "service"),
+    [
+        ("25 inet n - n - - smtpd\n", {}, "25/inet"),
+        ("192.0.2.1:smtp inet n - n - - smtpd\n", {}, "192.0.2.1:smtp/inet"),
+        ("smtp inet n - n - - postscreen\nsmtpd pass - - n - - smtpd\n", {}, "smtpd/pass"),
+        ("smtp inet n - n - - smtpd\n465 inet n - n - - smtpd\n", {"service": "submissions"}, "465/inet"),
+        ("smtps inet n - n - - smtpd\n", {"service": 465}, "smtps/inet"),
+        ("[2001:db8::1]:587 inet n - n - - smtpd\n", {"service": "submission/inet"}, "[2001:db8::1]:587/inet"),
+    ],
+)
+def test_the_service_is_found_under_its_port(master: str, asked: dict[str, Any], service: str) -> None:
+    assert question({}, asked, master=master).session.service == service
+
+
+@pytest.mark.parametrize(
+    ("params", "master", "code", "words"),
+    [
+        ("mynetworks = 127.0.0.1\nmynetworks = 127.0.0.2\n", None, "duplicate-parameter", "line 1"),
+        ("smtpd_banner hello\nmynetworks = 127.0.0.2\n", None, "unreadable-configuration", "line 1"),
+        ({}, "smtp inet y - n - - smtpd\n", "unreadable-configuration", "cannot be private"),
+        ({}, ["smtp inet n - n - - smtpd", "submission inet n"], "unreadable-configuration", "line 2"),
+    ],
+)
+def test_lines_that_postfix_cannot_read_are_findings(params: Any, master: Any, code: str, words: str) -> None:
+    (finding,) = [each for each in findings(params, master=master) if each.code == code]
+    assert words in finding.message
+
+
+def test_findings_are_sorted_worst_first() -> None:
+    ranks = [each.severity.rank for each in findings("a b\nmynetworks = 0.0.0.0/0\nsoft_bounce = yes\n")]
+    assert ranks == sorted(ranks)
+    assert len(ranks) > 2

@@ -89,6 +89,7 @@ class Witness:
     :param attempt: with as little out of the ordinary as the policy lets him in with
     :param plain: the same without anything out of the ordinary
     :param by_domain: the recipient's domain counts as one of this server's
+    :param certain: it does not rest on tables that were not given
     """
 
     service: str
@@ -99,6 +100,7 @@ class Witness:
     dns: DnsData
     answers: Mapping[str, str]
     by_domain: bool
+    certain: bool = True
 
 
 class Search:
@@ -281,7 +283,18 @@ class Search:
             dns=self._dns(attempt),
             answers=self._answers(attempt),
             by_domain=where.address_class is not AddressClass.DEFAULT,
+            certain=self._is_certain(attempt),
         )
+
+    def _is_certain(self, attempt: Attempt) -> bool:
+        """Whether the files that were not given may as well be missing."""
+        try:
+            verdict = simulate(
+                self._policy, self._session(attempt), self._dns(attempt), "missing", self._answers(attempt)
+            )
+        except PolicyError:
+            return False
+        return any(stage.stage == "RCPT" and stage.code == 250 for stage in verdict.stages)
 
 
 def _out_of_the_ordinary(attempt: Attempt, plain: Attempt) -> str:

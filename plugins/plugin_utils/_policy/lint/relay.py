@@ -258,6 +258,8 @@ def _message(witness: Witness, kind: FindingKind) -> str:
     text = f"{who(witness)} may send to {recipient}"
     if kind is CLIENT and witness.attempt.client.addr != witness.plain.client.addr and _listed(witness):
         text += "; if that is wanted, mynetworks is the place to say so"
+    if not witness.certain:
+        text += ", unless a table whose content was not given refuses it"
     return text[0].upper() + text[1:]
 
 

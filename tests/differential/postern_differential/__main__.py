@@ -76,9 +76,10 @@ def _run(release: str, arguments: argparse.Namespace) -> int:
     stale = [] if arguments.case else _stale(release, answers, whole=not arguments.only)
     for name in stale:
         print(f"--- {release}: {name}: the recording is not what smtpd answers; see --record")
-    print(
-        f"{release}: Postfix {version}: {len(corpus)} cases, {len(wrong)} disagreements, {len(stale)} stale recordings"
-    )
+    failed = len({case.name for case, _text in wrong} | set(stale))
+    told = f"{len(corpus)} cases, {len(wrong)} disagreements, {len(stale)} stale recordings"
+    print(f"{release}: Postfix {version}: {told}")
+    print(f"{len(corpus) - failed} passed{f', {failed} failed' if failed else ''} in {took:.2f}s")
     return 1 if wrong or stale else 0
 
 

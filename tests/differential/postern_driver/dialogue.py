@@ -237,6 +237,7 @@ class Conversation:
     def __init__(self, overrides: Mapping[str, str], main_cf: str, log: Log, dns: Dns) -> None:
         self._overrides, self._main_cf, self._log, self._dns = overrides, main_cf, log, dns
         self._smtpd: Smtpd | None = None
+        self._used = False
 
     def hold(self, session: Mapping[str, Any], *, fresh: bool) -> dict[str, Any]:
         """One session: stages in the order of the commands, and how the process ended if it did."""
@@ -266,6 +267,7 @@ class Conversation:
     def _greet(self, session: Mapping[str, Any]) -> Reply:
         """The reply to the connection of the session's client."""
         command = xclient(session)
+        self._used = self._smtpd is not None
         if self._smtpd:
             self._smtpd.say("RSET")  # XCLIENT is refused within a transaction
             reply = self._smtpd.say(command)
@@ -273,9 +275,12 @@ class Conversation:
                 return reply
             self.close()
         self._smtpd = Smtpd(self._overrides, self._main_cf, self._log)
-        greeting = self._smtpd.read()
-        if greeting.code == 220:
-            return self._smtpd.say(command)
+        try:
+            if self._smtpd.read().code == 220:
+                return self._smtpd.say(command)
+        except Closed:
+            if not self._log.connected(self._smtpd.process.pid):
+                raise  # it does not start at all
         # smtpd_delay_reject=no judges the real client, here 127.0.0.1, before XCLIENT can be said.
         self.close()
         self._dns.data = {**self._dns.data, **_names(session, self._dns)}
@@ -294,7 +299,7 @@ class Conversation:
         if status == 0 and not fatal:
             return result  # it said good-bye in an earlier reply
         # The line was taken with an earlier session's when the process is not new.
-        connected = bool(stages) or any(line.startswith("connect from") for line in lines)
+        connected = bool(stages) or self._used or any(line.startswith("connect from") for line in lines)
         if status < 0:
             reason = f"killed by {signal.Signals(-status).name}"
         else:

@@ -63,6 +63,12 @@ class Log:
         with self._changed:
             return pid in self._dying
 
+    def connected(self, pid: int) -> bool:
+        """Whether smtpd got as far as to a client, after it has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._lines.get(pid)), 0.3)
+            return any(line.startswith("connect from") for line in self._lines.get(pid, []))
+
     def take(self, pid: int, last: re.Pattern[str] | None = None, seconds: float = 1.0) -> list[str]:
         """The lines of process ``pid`` so far; waits until one matches ``last``. They are forgotten."""
         with self._changed:

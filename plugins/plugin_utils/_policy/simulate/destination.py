@@ -17,7 +17,12 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve impor
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import Outcome, State, Status
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import (
+    Outcome,
+    SessionOver,
+    State,
+    Status,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import TableError
 
 NO_RECIPIENT = Outcome(Status.DUNNO, "there is no recipient, or more than one", "skip")
@@ -86,6 +91,8 @@ def _check_relay_domains(state: State, _argument: str, _context: Context) -> Out
     if state.server.version >= (3, 9):
         raise state.server_error("Postfix 3.9 removed check_relay_domains; reject_unauth_destination takes its place")
     found = state.server.match(state, "relay_domains", "domain", state.name.text)
+    if found.failed:  # smtpd_check_init() does not ask for errors of this list, so that they are fatal
+        raise SessionOver(f"fatal: relay_domains: {found.why}")
     if found:
         return Outcome(Status.OK, f"the client {state.name.text} is in relay_domains")
     answer = _authorization(state, state.recipient)

@@ -68,3 +68,13 @@ def test_a_table_that_is_there_but_was_not_read_is_no_missing_file() -> None:
     read = read_instance(one)
     assert read.policy.tables["hash:/t"] == "" and "mysql:/t" not in read.policy.tables
     assert len(read.unread) == 1 and "hash:/t was not read" in read.unread[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [("3.3.1", ["older than 3.4"]), ("3.4.0", []), ("3.11.7", []), ("4.0-20300101", ["newer than this audit"])],
+)
+def test_releases_that_nobody_here_knows_are_told(version: str, says: list[str]) -> None:
+    (one,) = collected(GOOD, version=version)["instances"]
+    told = read_instance(one).unread
+    assert len(told) == len(says) and all(words in line for words, line in zip(says, told, strict=True))

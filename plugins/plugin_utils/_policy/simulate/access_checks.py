@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access, Found
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import resolved
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endpoints import table_name
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.results import BROKEN_TABLE, Hit, apply
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import Outcome, State, Status
@@ -160,7 +161,9 @@ def _server_access(
     return check
 
 
-def _ccert_access(_state: State, _table: str, _context: Context) -> Outcome:
+def _ccert_access(state: State, table: str, _context: Context) -> Outcome:
+    if not table_name(table):
+        raise state.server_error(f"{table} is no table that Postfix can read")
     return _no_subject("client certificate")
 
 

@@ -20,6 +20,9 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.stat
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.verification import is_probe_sender
 
 BEFORE_TLS = frozenset({"CONNECT", "HELO"})
+SMALLEST_MESSAGE = 40
+"""Octets; a message of one header and one line."""
+
 _BAD_RECIPIENT = "501 5.1.3 Bad recipient address syntax"
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 
@@ -325,6 +328,9 @@ def _data(state: State, _argument: str) -> str:
 
 
 def _end_of_data(state: State, _argument: str) -> str:
+    if 0 < state.server.number("message_size_limit") < SMALLEST_MESSAGE:
+        _reset_transaction(state)
+        raise Reply("552 5.3.4 Error: message file too big", "message_size_limit")
     rejected = drivers.check_end_of_data(state)
     if rejected:
         if state.server.version >= (3, 8):
@@ -342,7 +348,8 @@ def _vrfy(state: State, argument: str) -> str:
     if server.flag("disable_vrfy_command"):
         raise Reply("502 5.5.1 VRFY command is disabled", "disable_vrfy_command")
     words = [word for word, _broken in command_words(argument)]
-    smtputf8 = bool(words) and server.flag("smtputf8_enable") and words[-1].upper() == "SMTPUTF8"
+    offered = server.flag("smtputf8_enable") and "smtputf8" not in server.text("smtpd_discard_ehlo_keywords").lower()
+    smtputf8 = bool(words) and offered and words[-1].upper() == "SMTPUTF8"
     text = " ".join(words[:-1] if smtputf8 else words)
     if not text:
         suffix = " [SMTPUTF8]" if server.flag("smtputf8_enable") else ""

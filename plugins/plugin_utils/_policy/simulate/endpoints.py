@@ -6,7 +6,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem, tokens, unwrapped
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import (
+    LIST_SEPARATORS,
+    SPACE,
+    SyntaxProblem,
+    tokens,
+    unwrapped,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.main_cf import name_value
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 
 _TRANSPORTS = ("inet", "local", "unix")
 
@@ -41,16 +50,23 @@ def endpoint(word: str, action: str) -> tuple[str, str]:
 
 
 def table_name(word: str) -> str:
-    """Table in a word; none where Postfix only warns of the word's form."""
+    """Table in a word; none where Postfix only warns of the word's form (global/map_search.c)."""
     if not word.startswith("{"):
         return word
     try:
-        parts = list(tokens(unwrapped(word).strip()))
-    except SyntaxProblem:
+        table, *attributes = tokens(unwrapped(word).strip(SPACE))
+        settings = [name_value(_unbraced(attribute).strip(SPACE)) for attribute in attributes]
+    except ValueError:
         return ""
-    if not parts or ":" not in parts[0] or any("=" not in part for part in parts[1:]):
+    if ":" not in table or any(name.lower() != "search_order" for name, _value in settings):
         return ""
-    return parts[0]
+    # Only the last of several search orders is looked at.
+    order = settings[-1][1] if settings else ""
+    return table if all(kind.lower() in _SEARCH_ORDERS for kind in tokens(order, parentheses="\0\0")) else ""
+
+
+def _unbraced(text: str) -> str:
+    return unwrapped(text) if text.startswith("{") else text
 
 
 def _braced_service(word: str, action: str) -> tuple[str, str]:
@@ -58,35 +74,50 @@ def _braced_service(word: str, action: str) -> tuple[str, str]:
 
     :raises StartFailure: Postfix cannot read it
     """
+    part = ""
     try:
-        parts = list(tokens(unwrapped(word)))
+        name, rest = _first(unwrapped(word))
+        for part in tokens(rest):
+            key, value = name_value(_unbraced(part))
+            _check_setting(key, value)
+            action = value if key == "default_action" else action
     except SyntaxProblem as problem:
         raise StartFailure(f"policy service syntax error: {problem}") from problem
-    if not parts:
+    except PolicyError as problem:
+        raise StartFailure(str(problem)) from problem
+    except ValueError as problem:
+        raise StartFailure(f'malformed option: {problem}: "...{part}..."') from problem
+    if not name:
         raise StartFailure(f'empty policy service: "{word}"')
-    for part in parts[1:]:
-        try:
-            text = unwrapped(part).strip() if part.startswith("{") else part
-        except SyntaxProblem as problem:
-            raise StartFailure(f"policy service syntax error: {problem}") from problem
-        name, equals, value = text.partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or name not in _SERVICE_SETTINGS:
-            raise StartFailure(f"unknown or malformed policy service setting: {text}")
-        if name == "default_action":
-            action = value
-    return parts[0], action
+    return name, action
 
 
-_SERVICE_SETTINGS = frozenset(
-    {
-        "timeout",
-        "max_idle",
-        "max_ttl",
-        "retry_delay",
-        "request_limit",
-        "try_limit",
-        "default_action",
-        "policy_context",
-    }
-)
+def _first(text: str) -> tuple[str, str]:
+    """First word, whatever braces it holds, and the rest."""
+    stripped = text.lstrip(LIST_SEPARATORS)
+    end = next((at for at, char in enumerate(stripped) if char in LIST_SEPARATORS), len(stripped))
+    return stripped[:end], stripped[end:]
+
+
+def _check_setting(key: str, value: str) -> None:
+    """:raises PolicyError: util/attr_override.c gives up over it"""
+    if key in _TEXTS:
+        if not value:
+            raise PolicyError(f"bad string length 0 < 1: {key} = ")
+    elif key in _TIMES:
+        seconds = parameters.seconds(key, value, _TIMES[key])
+        if seconds < 1:
+            raise PolicyError(f"invalid {key}: {seconds} (min 1)")
+    elif key in _NUMBERS:
+        number = parameters.number(key, value)
+        if number < _NUMBERS[key] and _NUMBERS[key]:
+            raise PolicyError(f"invalid {key} parameter value {number} < {_NUMBERS[key]}")
+    else:
+        raise PolicyError(f'unknown option: "{key} = {value}"')
+
+
+_SEARCH_ORDERS = frozenset({"cert_fingerprint", "pubkey_fingerprint", "issuer_cn", "subject_cn"})
+_TEXTS = frozenset({"default_action", "policy_context"})
+_TIMES = {"timeout": "s", "max_idle": "s", "max_ttl": "s", "retry_delay": "s"}
+"""Unit of a bare number: that of the parameter's default."""
+_NUMBERS = {"request_limit": 0, "try_limit": 1}

@@ -18,6 +18,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.star
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State
 
 _MOST_SERVERS = 16
+_UNPLAYED = ("smtpd_command_filter", "smtpd_dns_reply_filter", "smtpd_milter_maps", "smtpd_upstream_proxy_protocol")
 _servers: OrderedDict[tuple[int, str, str], tuple[Policy, Server | StartFailure]] = OrderedDict()
 """Servers started last. The policy is kept with its server, so that its id stays its own."""
 
@@ -46,6 +47,7 @@ def simulate(
         return Verdict(fatal=not server.crash, crash=server.crash, reason=server.reason)
     state = State(server, Dns(dns or {}), session, _answers(policy, answers))
     state.services_down = absent_services == "down" or (not absent_services and absent_tables == "missing")
+    _note_unplayed(state)
     try:
         told = tuple(stages(state))
     except PolicyError as error:
@@ -71,6 +73,16 @@ def _server(policy: Policy, service: str, absent: str) -> Server | StartFailure:
     else:
         _servers.move_to_end(key)
     return known[1]
+
+
+def _note_unplayed(state: State) -> None:
+    """What may change replies and is not played here."""
+    server = state.server
+    if server.text("smtpd_milters") and "no_milters" not in server.words("receive_override_options"):
+        state.assume(f"The milters {server.text('smtpd_milters')} (smtpd_milters) are taken to accept everything.")
+    for parameter in _UNPLAYED:
+        if server.text(parameter):
+            state.assume(f"{parameter} is not played: commands and answers are taken as if it were empty.")
 
 
 def _answers(policy: Policy, answers: Mapping[str, str] | None) -> dict[str, str]:

@@ -166,7 +166,9 @@ class State:
     @property
     def namaddr(self) -> str:
         """Client as replies and logs name it."""
-        return f"{self.name.text}[{self.addr}]"
+        # XCLIENT without a port leaves it at 0.
+        port = ":0" if self.server.flag("smtpd_client_port_logging") else ""
+        return f"{self.name.text}[{self.addr}]{port}"
 
     def assume(self, text: str) -> None:
         self.assumptions.setdefault(text)

@@ -158,6 +158,8 @@ def test_catalogue_and_simulator_agree_on_arguments(name: str) -> None:
         ),
         ({RECIPIENT: "check_sender_access mysql:/etc/postfix/x"}, {}, "mysql:/etc/postfix/x answers is not known"),
         ({RECIPIENT: "reject_unverified_recipient"}, {}, "user@example.org can be delivered to is not known"),
+        ({"smtpd_milters": "unix:/run/x"}, {}, "The milters unix:/run/x (smtpd_milters) are taken to accept"),
+        ({"smtpd_command_filter": "pcre:/x"}, {}, "smtpd_command_filter is not played"),
         (
             {RECIPIENT: "check_sender_access hash:/etc/postfix/x"},
             {"absent_tables": "empty"},

@@ -16,6 +16,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import did_
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import Reader, explained
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import domains, logins, order, personas
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
@@ -27,16 +28,9 @@ _ANY = "recipient"
 _STOPS = (Severity.RELAY, Severity.LOST, Severity.DEFERRED)
 # Milder where Postfix only ignores the element, but the list does not say what was meant.
 _ALWAYS = frozenset({"missing-dnsbl-domain", "swallowed-restriction"})
-# What these say depends on the rest of the policy, which is not known here.
-_CONTEXT = frozenset(
-    {
-        "rejects-everybody",
-        "sasl-without-permit",
-        "guard-before-permits",
-        "roaming-users-refused",
-        "internal-relay-domain",
-        "open-relay",
-    }
+# What these say depends on the service and on the rest of the policy, which are not known here.
+_CONTEXT = personas.CODES.union(
+    {kind.code for topic in (domains, logins, order) for kind in topic.KINDS}, {"open-relay"}
 )
 
 
@@ -66,7 +60,8 @@ def judged(value: Any, stage: Any = "", version: Any = "3.10", classes: Any = No
     if not isinstance(value, str | list | Mapping):
         reader.wrong("the list", f"it must be a list or text, and it is {reader.kind(value)}", "Write [] for none")
     reader.finish()
-    assert number is not None
+    if number is None:
+        raise AssertionError("finish() raises where nothing was found")
     elements, problems = normalise(value, tuple(known))
     params = {name: ", ".join(elements), "smtpd_restriction_classes": " ".join(known), **known}
     policy = Policy.of(params, version=number)

@@ -30,8 +30,14 @@ RIGHT: list[tuple[Any, list[str]]] = [
         ["check_policy_service { unix:p, timeout=5s, { default_action=450 4.7.1 later } }"],
     ),
     (
-        [{"name": "check_ccert_access", "table": "lmdb:/x", "search_order": ["pubkey", "cert"]}],
-        ["check_ccert_access { lmdb:/x { search_order = pubkey cert } }"],
+        [
+            {
+                "name": "check_ccert_access",
+                "table": "lmdb:/x",
+                "search_order": ["pubkey_fingerprint", "cert_fingerprint"],
+            }
+        ],
+        ["check_ccert_access { lmdb:/x { search_order = pubkey_fingerprint cert_fingerprint } }"],
     ),
     ([{"name": "sleep", "seconds": 5}], ["sleep 5"]),
     ([{"name": "greylist"}], ["greylist"]),

@@ -185,7 +185,7 @@ def _table(service: Service, place: Place) -> Iterator[Finding]:
 
 
 def _is_network(text: str) -> bool:
-    address, _, mask = text.partition("/")
+    address, __, mask = text.partition("/")
     return is_address(address.strip("[]")) and (not mask or mask.isdigit())
 
 
@@ -242,13 +242,13 @@ def _policy(service: Service, place: Place) -> Iterator[Finding]:
         yield service.at(place, kind, message, fix)
         return
     parts = [part.text for part in split(word.text)] if word.braced else [word.text]
-    transport, _, endpoint = (parts[0] if parts else "").partition(":")
+    transport, __, endpoint = (parts[0] if parts else "").partition(":")
     if not endpoint or transport not in _TRANSPORTS:
         address = parts[0] if parts else ""
         message = f"{address or word} does not say how to reach the service: unix:path or inet:host:port."
         yield service.at(place, POLICY_SERVICE_ADDRESS, message, _address(element, address))
         return
-    given = {name.strip(): value for name, _, value in map(_option, _pairs(word))} if word.braced else {}
+    given = {name.strip(): value for name, __, value in map(_option, _pairs(word))} if word.braced else {}
     unknown = [name for name in given if name not in _POLICY_OPTIONS]
     if unknown:
         message = f"A policy service has no option {unknown[0]}."

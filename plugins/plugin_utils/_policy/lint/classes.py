@@ -99,7 +99,7 @@ def _cycles_from(service: Service, start: str, done: set[str]) -> Iterator[Findi
     """Depth first; an edge to a class that is still open closes a circle."""
     path: dict[str, Iterator[Element]] = {start: iter(service.classes[start])}
     while path:
-        name = next(reversed(path))
+        name = next(reversed(path), start)
         element = next(path[name], None)
         if element is None:
             path.pop(name)
@@ -156,7 +156,7 @@ def _looks_elsewhere(policy: Policy, service: Service) -> bool:
         if place.name == "check_policy_service":
             return True
         reference = element.name if element.kind is Kind.TABLE else str(element.argument or "")
-        kind, _, name = reference.partition(":")
+        kind, __, name = reference.partition(":")
         if not name or kind in {"inline", "static"} or name.startswith("{"):
             continue
         if reference not in policy.tables and name not in policy.tables:

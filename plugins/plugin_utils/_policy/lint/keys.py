@@ -176,7 +176,7 @@ def _host_key(key: str, parents: bool) -> Reason | None:
 
 
 def _truncated(key: str) -> str:
-    address, _, mask = key.replace("[", "").replace("]", "").partition("/")
+    address, __, mask = key.replace("[", "").replace("]", "").partition("/")
     if is_ipv4(address) and mask in {"8", "16", "24", "32"}:
         return ".".join(address.split(".")[: int(mask) // 8])
     return ""

@@ -31,9 +31,11 @@ AFTER_LOGIN = FindingKind(
     " the list for everybody who has logged in.",
     happens="Every user, and everybody who has stolen one password, sends with every sender address, the boss's too.",
     example="smtpd_sasl_auth_enable = yes\nsmtpd_sender_login_maps = inline:{user@example.org=user}\n"
-    "smtpd_sender_restrictions = permit_sasl_authenticated, reject_authenticated_sender_login_mismatch",
+    "smtpd_sender_restrictions = permit_sasl_authenticated, reject_authenticated_sender_login_mismatch"
+    "\nsmtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
     right="smtpd_sasl_auth_enable = yes\nsmtpd_sender_login_maps = inline:{user@example.org=user}\n"
-    "smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch, permit_sasl_authenticated",
+    "smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch, permit_sasl_authenticated"
+    "\nsmtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
     source="SASL_README: envelope sender address authorization",
 )
 AFTER_NETWORKS = FindingKind(

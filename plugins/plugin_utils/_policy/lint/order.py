@@ -367,7 +367,7 @@ def _before_permits(service: Service) -> Iterator[Finding]:
             if place.element.warn:
                 continue
             if word == "reject_unknown_sender_domain" and any(at < later for later in permits):
-                permit = places[next(later for later in permits if at < later)].name
+                permit = places[min(later for later in permits if at < later)].name
                 message = f"{place.element} stands before {permit}, which does not undo a DNS failure."
                 yield service.at(place, DNS_BEFORE_PERMITS, message, f"{permit}, {place.element}")
             if word == "reject_non_fqdn_sender" and any(at < later for later in networks):

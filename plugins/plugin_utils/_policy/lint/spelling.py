@@ -361,9 +361,10 @@ def _braces(word: str) -> tuple[FindingKind, str, str]:
     if word.count("{") > word.count("}"):
         message = "The opening brace is not closed, so that Postfix takes the rest of the list for one word."
         return UNBALANCED_BRACE, message, "close the brace after the word or table it belongs to"
+    fix = word.strip("{} ") or "leave it out"
     if word.startswith("{") and word.endswith("}"):
-        return BRACED_RESTRICTION, f"Postfix does not know the word {word}.", word.strip("{} ")
-    return FOREIGN_SYNTAX, f"{word} is one unknown word to Postfix, braces included.", word.strip("{} ")
+        return BRACED_RESTRICTION, f"Postfix does not know the word {word}.", fix
+    return FOREIGN_SYNTAX, f"{word} is one unknown word to Postfix, braces included.", fix
 
 
 def _tables(service: Service) -> Iterator[Finding]:
@@ -373,17 +374,17 @@ def _tables(service: Service) -> Iterator[Finding]:
         if element.kind is not Kind.TABLE:
             yield from _argument_braces(service, place)
             continue
-        head, _, rest = element.name.partition(":")
+        head, __, rest = element.name.partition(":")
         if element.name.count("{") > element.name.count("}"):
             _kind, message, fix = _braces(element.name)
             yield service.at(place, UNBALANCED_BRACE, message, fix)
         elif element.name.startswith("{"):
             message = "Braces around an ordinary table are not allowed: Postfix answers 451 when it gets here."
-            yield service.at(place, BRACED_RESTRICTION, message, element.name[1:-1].strip())
+            yield service.at(place, BRACED_RESTRICTION, message, element.name[1:-1].strip() or "leave it out")
         elif not rest or not head:
             yield _stray_colon(service, place, head or rest)
         elif "=" in head and head.partition("=")[0].lower() in RESTRICTIONS:
-            name, _, argument = element.name.partition("=")
+            name, __, argument = element.name.partition("=")
             message = f"An argument stands behind a space: Postfix takes {element.name} for one table."
             yield service.at(place, STRAY_COLON, message, f"{name} {argument}", consequence=_451)
         elif head.lower() in RESTRICTIONS or head.lower() in INVENTIONS:
@@ -398,7 +399,7 @@ def _argument_braces(service: Service, place: Place) -> Iterator[Finding]:
         yield service.at(place, UNBALANCED_BRACE, message, fix)
     elif argument.startswith("{") and place.name.startswith("check_") and place.name not in _MAY_BE_BRACED:
         message = f"Braces around the table of {element.name} are not allowed: Postfix answers 451 when it gets here."
-        fix = f"{element.name} {argument.strip('{} ').split(',')[0].split(' ')[0]}"
+        fix = f"{element.name} {argument.strip('{} ').split(',', 1)[0].split(' ', 1)[0]}"
         yield service.at(place, BRACED_RESTRICTION, message, fix)
 
 

@@ -11,9 +11,9 @@ Only a reference without type or name is fatal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import sources
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import (
@@ -154,6 +154,12 @@ class Tables:
     def utf8(self) -> bool:
         return self.settings.flag("smtputf8_enable")
 
+    @cached_property
+    def proxied(self) -> frozenset[str]:
+        """Tables that proxymap opens for others: those with ``proxy:`` in proxy_read_maps of main.cf."""
+        settings = self.settings.policy.without_overrides("proxymap")
+        return frozenset(_proxied_names(settings["proxy_read_maps"]))
+
     def content(self, reference: str) -> TableContent | None:
         """:return: what was given for a table, None when nothing was"""
         if self._contents is None:
@@ -183,7 +189,9 @@ class Tables:
         return _broken(reference, f"unsupported dictionary type: {kind}")
 
     def _proxied(self, reference: str, name: str, *, folds: bool, substitution: bool) -> Table:
-        if ":" not in name or self.content(reference) is not None:
+        if name not in self.proxied:
+            return _fatal(reference, f'proxymap service is not configured for table "{name}"')
+        if self.content(reference) is not None:
             return self._database(reference, "proxy")
         inner = self.open(name, folds=folds, substitution=substitution)
         return Table(
@@ -319,6 +327,20 @@ class Tables:
             given = {user: f"{user}:x" for user in users}
         entries = sources.passwd(given)
         return Table(reference, entries.get, utf8=self.utf8)
+
+
+def _proxied_names(text: str) -> Iterator[str]:
+    """Names after ``proxy:`` in a list, also within unionmap: and pipemap: (proxymap.c:authorize_proxied_maps)."""
+    for word in tokens(text):
+        reference = next(tokens(word[1:-1]), "") if balanced(word) == len(word) > 1 else word
+        kind, _, name = reference.partition(":")
+        if kind in ("unionmap", "pipemap"):
+            yield from _proxied_names(name[1:-1] if balanced(name) == len(name) > 1 else "")
+        elif kind == "proxy":
+            while name.startswith("proxy:"):
+                name = name.removeprefix("proxy:")
+            if ":" in name:
+                yield name
 
 
 def _is_broken(text: str) -> bool:

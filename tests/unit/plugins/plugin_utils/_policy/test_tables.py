@@ -28,7 +28,6 @@ INLINE = [
     ("pipemap:{ inline:{a=b} inline:{b=c} }", "a", "c"),
     ("pipemap:{ inline:{a=b} inline:{x=c} }", "a", None),
     ("randmap:{one}", "a", "one"),
-    ("proxy:inline:{a=b}", "a", "b"),
     ("unix:passwd.byname", "root", "root:x"),
     ("unix:passwd.byname", "alice", None),
     ("nis:mail.aliases", "a", None),
@@ -187,6 +186,25 @@ def test_alias_file() -> None:
         "x",
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "reference", "fatal"),
+    [
+        ("virtual_alias_maps", "proxy:inline:{a=b}", "proxy:inline:{a=b}", False),
+        ("smtpd_client_restrictions", "check_client_access proxy:inline:{a=b}", "proxy:inline:{a=b}", False),
+        ("mynetworks", "unionmap:{static:x proxy:inline:{a=b}}", "proxy:inline:{a=b}", False),
+        ("smtpd_data_restrictions", "check_client_access proxy:inline:{a=b}", "proxy:inline:{a=b}", True),
+        ("virtual_alias_maps", "inline:{a=b}", "proxy:inline:{a=b}", True),
+        ("virtual_alias_maps", "", "proxy:unix:passwd.byname", False),
+        ("virtual_alias_maps", "", "proxy:x", True),
+    ],
+)
+def test_proxymap_opens_only_what_it_is_told(parameter: str, value: str, reference: str, fatal: bool) -> None:
+    table = tables(**{parameter: value}).open(reference)
+    assert bool(table.fatal) == fatal
+    if "inline" in reference and not fatal:
+        assert table.lookup("a") == "b"
 
 
 def test_inline_rules_need_postfix_3_7() -> None:

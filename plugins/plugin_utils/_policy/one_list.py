@@ -16,7 +16,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import did_
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import Reader, explained
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import domains, logins, order, personas
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import logins, order, personas
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
@@ -29,9 +29,7 @@ _STOPS = (Severity.RELAY, Severity.LOST, Severity.DEFERRED)
 # Milder where Postfix only ignores the element, but the list does not say what was meant.
 _ALWAYS = frozenset({"missing-dnsbl-domain", "swallowed-restriction"})
 # What these say depends on the service and on the rest of the policy, which are not known here.
-_CONTEXT = personas.CODES.union(
-    {kind.code for topic in (domains, logins, order) for kind in topic.KINDS}, {"open-relay"}
-)
+_CONTEXT = personas.CODES.union({kind.code for topic in (logins, order) for kind in topic.KINDS}, {"open-relay"})
 
 
 @dataclass(frozen=True)

@@ -492,10 +492,17 @@ def _decides(settings: Settings, name: str, element: Element) -> bool:
     return any(each.name.lower() in {"permit_mx_backup", "permit"} for each in inside_other)
 
 
+def _trusts_public_authorities(settings: Settings) -> bool:
+    if reading.value(settings, "smtpd_tls_CApath").strip() or reading.flag(settings, "tls_append_default_CA"):
+        return True
+    bundle = reading.value(settings, "smtpd_tls_CAfile").strip()
+    return bundle.endswith(("ca-certificates.crt", "ca-bundle.crt", "ca-bundle.trust.crt", "cert.pem"))
+
+
 def check_certificates(policy: Policy) -> Iterator[Finding]:
     for service, settings in reading.services(policy):
         asked = reading.flag(settings, "smtpd_tls_ask_ccert") or reading.flag(settings, "smtpd_tls_req_ccert")
-        public = reading.value(settings, "smtpd_tls_CApath").strip() or reading.flag(settings, "tls_append_default_CA")
+        public = _trusts_public_authorities(settings)
         for name in reading.LISTS:
             for inner, outer in reading.walk(settings, name):
                 word = inner.name.lower()

@@ -365,7 +365,14 @@ def _check_size(service: str, settings: Settings, pattern: Pattern, network: Net
     if _inside(block, _LOOPBACKS):
         return
     if _inside(block, _PRIVATE):
-        if network.prefix <= _CONSPICUOUS[network.family] or (_inside(block, _CONTAINERS) and block.num_addresses > 1):
+        if network.family == 4 and block.num_addresses == 1:
+            if _inside(block, _CONTAINERS) and network.value & 255 == 1:
+                yield report(
+                    PRIVATE,
+                    f"{pattern.text} looks like the gateway of a container network: all that it passes on relays",
+                    "Take it out, unless you know that nothing from outside comes through it",
+                )
+        elif network.prefix <= _CONSPICUOUS[network.family] or _inside(block, _CONTAINERS):
             yield report(
                 PRIVATE,
                 f"all {block.num_addresses} addresses of {pattern.text} relay without a password"

@@ -262,9 +262,16 @@ def check_access_list(policy: Policy) -> Iterator[Finding]:
             yield report(AFTER_END, ACCESS, f"nothing behind {word} is asked", f"Take {word} out, or put it last")
             break
     action = _action(settings, "postscreen_denylist_action", "postscreen_blacklist_action")
-    if rejects and action == "ignore":
+    unknown = any(":" in word and not list(_entries(policy, word)) for word in words)
+    if (rejects or unknown) and action == "ignore":
         name = "postscreen_denylist_action" if policy.version >= (3, 6) else "postscreen_blacklist_action"
-        yield find(DENYLIST_IGNORED, ACCESS, f"{name} is ignore", f"Write {name} = drop")
+        yield find(
+            DENYLIST_IGNORED,
+            ACCESS,
+            f"{name} is ignore" + ("" if rejects else ", should a table in the list reject"),
+            f"Write {name} = drop",
+            severity=None if rejects else Severity.STYLE,
+        )
 
 
 def _action(settings: Settings, name: str, old: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import master_cf, words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     Kind,
@@ -110,7 +110,7 @@ def is_loopback(service: Service) -> bool:
 
 def has_master(policy: Policy) -> bool:
     """Whether master.cf was given, rather than the stock services assumed."""
-    return any(service.line > 0 for service in policy.services)
+    return policy.services != master_cf.read(None)
 
 
 def table_entries(content: TableContent) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ WRONG = [
     ("127.0.0.1 10.0.0.0/8", "mynetworks-private-range", 1, "one by one"),
     ("127.0.0.1 172.17.0.0/16", "mynetworks-private-range", 1, "container"),
     ("127.0.0.1 172.18.0.0/24", "mynetworks-private-range", 1, "container"),
+    ("127.0.0.1 172.17.0.1", "mynetworks-private-range", 1, "from outside"),
     ("127.0.0.1 example.org", "mynetworks-name", 1, "addresses"),
     ("127.0.0.1 .example.org", "mynetworks-name", 1, "addresses"),
     ("localhost 127.0.0.1", "mynetworks-name", 0, "127.0.0.0/8"),

@@ -48,6 +48,23 @@ def test_a_list_that_ends_every_session_is_right_at_every_stage(stage: str | Non
     assert judged(["permit_sasl_authenticated", "reject"], stage).mistakes == []
 
 
+@pytest.mark.parametrize("stage", ["client", "helo", "sender", "relay", "recipient"])
+def test_the_guard_may_stand_in_any_list(stage: str) -> None:
+    assert judged(["permit_mynetworks", "reject_unauth_destination"], stage).mistakes == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "value", "words"),
+    [
+        ("relay", ["check_helo_access inline:{x=OK}", "reject_unauth_destination"], "says HELO x"),
+        ("relay", ["permit_mx_backup", "reject_unauth_destination"], "permit_mx_backup"),
+    ],
+)
+def test_what_lets_strangers_relay_is_told(stage: str, value: list[str], words: str) -> None:
+    mistakes = judged(value, stage).mistakes
+    assert words in mistakes[0]
+
+
 BROKEN = [
     ("reject_unknown_sender", "reject_unknown_sender", "Write: reject_unknown_sender_domain"),
     ("permit; reject", "permit;", "permit"),

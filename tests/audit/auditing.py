@@ -53,7 +53,7 @@ def play(playbook: str, *arguments: str, directory: Path) -> Played:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     print(done.stdout)
@@ -63,4 +63,4 @@ def play(playbook: str, *arguments: str, directory: Path) -> Played:
 
 def snapshot(server: Server) -> str:
     """The state of a server, as far as an audit could have changed it."""
-    return server.shell(_SNAPSHOT)
+    return server.shell(_SNAPSHOT, timeout=180)

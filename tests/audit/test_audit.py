@@ -72,7 +72,7 @@ def test_explain_says_what_the_server_really_answers(servers: dict[str, Server],
     server = servers["mx-old"]
     gateway = server.output("sh", "-c", "ip -4 route show default | cut -d' ' -f3")
     sender, recipient = "somebody@world.example", "root@old.example"
-    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=20) as client:
+    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=60) as client:
         client.ehlo()
         client.mail(sender)
         code, text = client.rcpt(recipient)
@@ -109,7 +109,7 @@ def test_the_open_relay_is_one(servers: dict[str, Server], audited: Played) -> N
 def test_a_log_line_is_understood(servers: dict[str, Server], visit: Any, tmp_path: Path) -> None:
     """A line as this Postfix has written it just now."""
     server = servers["mx-old"]
-    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=20) as client:
+    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=60) as client:
         client.ehlo()
         client.mail("somebody@world.example")
         client.rcpt("root@old.example")

@@ -89,6 +89,7 @@ class Smtpd:
             assert self.process.stdin and self.process.stdout
             self._read_from, self._write_to = self.process.stdout.fileno(), self.process.stdin.fileno()
         self._pending = b""
+        self._last = b""
 
     def _connect(self, client: str) -> int:
         """A TCP connection from ``client``; returns the server's end."""
@@ -119,7 +120,7 @@ class Smtpd:
                 continue
             ready = select.select([self._read_from, self._log.alarm], [], [], max(0.0, deadline - time.monotonic()))[0]
             if not ready:
-                raise TimeoutError(f"no reply after {_SECONDS} s")
+                raise TimeoutError(f"no reply to {self._last!r} after {_SECONDS} s")
             if self._read_from not in ready:
                 if self._log.dying(self.process.pid):
                     raise Closed
@@ -139,6 +140,7 @@ class Smtpd:
 
     def send(self, octets: bytes) -> Reply:
         """Send octets and read the reply."""
+        self._last = octets
         try:
             os.write(self._write_to, octets)
         except OSError as error:  # EPIPE, ECONNRESET; a last reply may still be there

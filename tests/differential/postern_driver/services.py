@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 from postern_driver.stubs import QUEUE
@@ -75,7 +76,6 @@ class Rewrite:
         self._listener.listen(128)
         self._listener.setblocking(False)
         self._pid = 0
-        self._status: socket.socket | None = None
 
     def start(self) -> None:
         """Start it with the configuration in /etc/postfix; the one before must have been stopped."""
@@ -92,7 +92,7 @@ class Rewrite:
         for descriptor in [*high, flow_read, flow_write]:
             os.close(descriptor)
         theirs.close()
-        self._status = mine
+        threading.Thread(target=_listen, args=(mine,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop it and wait for its end."""
@@ -101,9 +101,13 @@ class Rewrite:
                 os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = 0
-        if self._status:
-            self._status.close()
-            self._status = None
+
+
+def _listen(status: socket.socket) -> None:
+    """Take what a daemon tells its master until it ends: it waits when nobody reads."""
+    with status:
+        while status.recv(4096):
+            pass
 
 
 def _move_up(descriptor: int) -> int:

@@ -369,7 +369,7 @@ def _etrn(state: State, argument: str) -> str:
         raise Reply("503 Error: send HELO/EHLO first", "smtpd_helo_required")
     if state.sender is not None:
         raise Reply("503 Error: MAIL transaction in progress")
-    words = argument.split()
+    words = [text for text, _bad in command_words(f"ETRN {argument}")][1:]
     if len(words) != 1:
         raise Reply("500 Syntax: ETRN domain")
     domain = words[0][1:] if words[0][0] in "@#" else words[0]

@@ -61,7 +61,7 @@ def logical_lines(text: str) -> list[tuple[int, int, str]]:
             found[-1][2] += " " + bare
         else:
             found.append([number, number, bare])
-    return [(first, last, words) for first, last, words in found]
+    return [(each[0], each[1], each[2]) for each in found]
 
 
 def parameters(text: str) -> dict[str, str]:

@@ -146,7 +146,7 @@ class Access:
     def _parent_servers(self, domain: str, result: DnsResult) -> DnsResult:
         """A name without name servers belongs to the zone of a parent, up to the top-level domain."""
         while result.status is DnsStatus.NOTFOUND:
-            _, dot, parent = domain.partition(".")
+            __, dot, parent = domain.partition(".")
             if not dot or not parent:
                 break
             domain = parent

@@ -91,7 +91,7 @@ class Dns:
             return DnsResult(DnsStatus.NOTFOUND, rname=name, exists=False)
         self.asked.append((name, rrtype))
         current = name
-        for _ in range(CNAME_LIMIT):
+        for __ in range(CNAME_LIMIT):
             try:
                 answers = self._answers(current)
                 values = None if answers is None else _values(answers, rrtype)

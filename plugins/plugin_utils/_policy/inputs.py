@@ -56,7 +56,8 @@ def policy(params: Any, version: Any = "3.10", tables: Any = None, master: Any =
     reader = Reader()
     found = reader.policy(params, version, tables, master)
     reader.finish()
-    assert found is not None
+    if found is None:
+        raise AssertionError("finish() raises where nothing was found")
     return found
 
 
@@ -88,7 +89,8 @@ def question(
     said = reader.session(session, services)
     data = reader.dns(dns)
     reader.finish()
-    assert found is not None and said is not None
+    if found is None or said is None:
+        raise AssertionError("finish() raises where nothing was found")
     return Question(found, said, data)
 
 

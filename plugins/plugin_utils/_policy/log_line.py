@@ -136,7 +136,8 @@ def parse_log_line(line: str) -> LogLine:
     if decision is None:
         return _screen_event(text, program)
     tail = _TAIL.match(decision["rest"])
-    assert tail  # every part of it is optional
+    if tail is None:
+        raise AssertionError("every part of the tail is optional")
     words = tail["text"].rstrip(";")
     reply = _REPLY.match(words)
     return LogLine(

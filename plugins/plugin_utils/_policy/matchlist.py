@@ -156,7 +156,7 @@ def _file(settings: Settings, tables: Tables, parameter: str, path: str, wanted:
         return
     text = text_of(content)
     if settings.version >= (3, 8):
-        lines = [line for _, line in logical_lines(text)]
+        lines = [line for __, line in logical_lines(text)]
     else:
         lines = [line for line in text.split("\n") if not line.startswith("#")]
     for line in lines:

@@ -97,7 +97,8 @@ def _linked(tokens: list[Token]) -> tuple[_Node, _Node]:
 
 
 def _before(node: _Node) -> _Node:
-    assert node.before is not None
+    if node.before is None:
+        raise AssertionError("the ring has no end")
     return node.before
 
 

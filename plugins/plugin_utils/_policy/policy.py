@@ -42,7 +42,8 @@ def version_of(value: str | float | tuple[int, ...]) -> Version:
 
     :raises PolicyError: no version
     """
-    parts = [str(part) for part in value] if isinstance(value, tuple) else str(value).strip().split("-")[0].split(".")
+    text = ".".join(map(str, value)) if isinstance(value, tuple) else str(value).strip().partition("-")[0]
+    parts = text.split(".")
     if len(parts) < 2 or not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts[:2]):
         raise PolicyError(f"version {value!r} is no version of Postfix; write it as text, such as '3.10'")
     return min((int(parts[0]), int(parts[1])), parameters.NEWEST)

@@ -131,7 +131,7 @@ class Program:
             self.steps[end].first = len(self.steps)
 
     def _repeat(self, node: Repeat) -> None:
-        for _ in range(node.least):
+        for __ in range(node.least):
             self._compile(node.body)
         if node.most is None:
             split = self._add(_Step(_Op.SPLIT))
@@ -140,7 +140,7 @@ class Program:
             self._branch(split, len(self.steps), greedy=node.greedy)
             return
         splits: list[int] = []
-        for _ in range(node.most - node.least):
+        for __ in range(node.most - node.least):
             splits.append(self._add(_Step(_Op.SPLIT)))
             self._compile(node.body)
         for split in splits:
@@ -233,7 +233,8 @@ class _Run:
         return (at + 1, position + end - start, spans) if same else None
 
     def _inner(self, step: _Step, at: int, position: int, spans: Spans) -> tuple[int, int, Spans] | None:
-        assert step.program is not None
+        if step.program is None:
+            raise AssertionError("a step of this kind has a program")
         found: Spans | None = None
         starts = range(position, -1, -1) if step.behind else (position,)
         for start in starts:

@@ -102,7 +102,7 @@ class PosixParser:
     def _branch(self) -> Node:
         parts: list[Node] = []
         while self._position < len(self._text):
-            operator, _ = self._operator()
+            operator, __ = self._operator()
             if operator == "|" or (operator == ")" and (self._depth or not self._extended)):
                 break
             parts.append(self._piece(first=not parts))

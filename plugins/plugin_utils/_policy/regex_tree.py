@@ -185,12 +185,12 @@ def lengths(node: Node) -> tuple[int, int | None]:
             return 0, None
         case Sequence(parts):
             ranges = [lengths(part) for part in parts]
-            limits = [most for _, most in ranges]
-            return sum(least for least, _ in ranges), None if None in limits else sum(most or 0 for most in limits)
+            limits = [most for __, most in ranges]
+            return sum(least for least, __ in ranges), None if None in limits else sum(most or 0 for most in limits)
         case Choice(branches):
             ranges = [lengths(branch) for branch in branches]
-            limits = [most for _, most in ranges]
-            return min(least for least, _ in ranges), None if None in limits else max(most or 0 for most in limits)
+            limits = [most for __, most in ranges]
+            return min(least for least, __ in ranges), None if None in limits else max(most or 0 for most in limits)
         case Repeat(body, least, most):
             low, high = lengths(body)
             unlimited = high != 0 and (high is None or most is None)

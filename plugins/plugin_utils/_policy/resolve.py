@@ -227,7 +227,7 @@ def _strip_local(settings: Settings, tables: Tables, address: str) -> tuple[list
     tokens = rfc822.scan(rfc822.quote(address))
     saved: list[Token] = []
     pattern = ""
-    for _ in range(len(address) + 100):
+    for __ in range(len(address) + 100):
         tokens = _without_trailing(settings, tokens)
         at = rfc822.last(tokens, "@")
         if at >= 0:
@@ -336,7 +336,7 @@ def _classify(
 
 def _channel(resolved: Resolved) -> Resolved:
     """``transport:nexthop`` in a parameter overrides the nexthop."""
-    transport, _, nexthop = resolved.transport.partition(":")
+    transport, __, nexthop = resolved.transport.partition(":")
     if not transport:
         raise _Failure("null transport is not allowed")
     return replace(resolved, transport=transport, nexthop=nexthop or resolved.nexthop)
@@ -377,7 +377,7 @@ def _transport(settings: Settings, tables: Tables, resolved: Resolved, domain: s
     value = hit.value if hit else maps.find("*")
     if value is None:
         return resolved
-    channel, _, nexthop = value.partition(":")
+    channel, __, nexthop = value.partition(":")
     if not channel:
         return replace(resolved, nexthop=nexthop or resolved.nexthop)
     fallback = "Address is undeliverable" if channel in ("error", "retry") else domain

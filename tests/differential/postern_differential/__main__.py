@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import traceback
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("--no-corpus", action="store_true", help="generated cases only")
     parser.add_argument("--record", action="store_true", help="keep the real answers in corpus/recorded")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: the container is removed on the way out
     try:
         failed = 0
         for release in arguments.release or RELEASES:

@@ -59,8 +59,10 @@ class RealSmtpd:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(5)
+            clean = kind is None and self._process.wait(5) == 0
         except subprocess.TimeoutExpired:
+            clean = False
+        if not clean:
             self._engine.run("rm", "--force", self._name, check=False)
             self._process.wait(20)
 

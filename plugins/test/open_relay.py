@@ -10,16 +10,24 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import inputs
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.domains import EMPTIED
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError, Severity
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 
 
 def open_relay(params: Any, version: Any = "3.10", tables: Any = None, master: Any = None) -> bool:
     try:
         policy = inputs.policy(plain(params), plain(version), plain(tables), plain(master))
-        return any(finding.severity is Severity.RELAY and finding.session for finding in lint(policy))
+        return any(_relays(finding) for finding in lint(policy))
     except PolicyError as error:
         raise AnsibleFilterError(f"postern.mail.open_relay: {error}") from error
+
+
+def _relays(finding: Finding) -> bool:
+    """Whether its session is a stranger's whose mail goes elsewhere; accepting mail for nobody is no relaying."""
+    if finding.severity is not Severity.RELAY or not finding.session or finding.session.get("login"):
+        return False
+    return finding.code != EMPTIED.code
 
 
 class TestModule:

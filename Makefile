@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(CURDIR)/tests/lab/podman:)$(if $(filter 0,$(shell id -u)),,$(CURDIR)/tests/lab/sudo:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit contract \
+.PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit unit-slow contract \
 	sanity differential molecule demo-test converge bench bench-policy build lock clean molecule-audit
 
 help: ## Show this list
@@ -71,7 +71,10 @@ format: setup ## Let ruff rewrite Python files
 	ruff format .
 
 unit: setup ## Unit tests
-	pytest tests/unit --numprocesses=auto
+	pytest tests/unit -m "not slow" --numprocesses=auto
+
+unit-slow: setup ## Tests that run ansible-playbook, kill processes, or replay smtpd's recorded answers
+	pytest tests/unit -m slow --numprocesses=auto
 
 contract: setup ## The rules of the architecture, tested over the YAML
 	pytest tests/contract

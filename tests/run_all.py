@@ -28,13 +28,15 @@ STAGES = (
     "mypy",
     "unit",
     "contract",
+    "unit-slow",
     "sanity",
     "images",
+    "differential",
     "molecule",
     "molecule-audit",
     "demo-test",
 )
-PYTEST_STAGES = ("unit", "contract")
+PYTEST_STAGES = ("unit", "contract", "unit-slow")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # pytest's closing line: "===== 3 failed, 39 passed, 1 skipped in 2.34s (0:00:02) =====".

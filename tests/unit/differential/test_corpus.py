@@ -9,6 +9,8 @@ from postern_differential import recordings
 from postern_differential.cases import RELEASES, Case, load
 from postern_differential.compare import essence, side_by_side, simulated
 
+pytestmark = pytest.mark.slow
+
 CASES = load()
 PAIRS = [(release, case) for release in RELEASES for case in CASES if release in case.releases]
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SECRET = "correct-horse-battery-staple"
 MAIN = """{
  "managed": "{{ ansible_managed }}", {# not a comment of the file #}

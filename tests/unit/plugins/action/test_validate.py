@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 GOOD: dict[str, Any] = {
     "mail_hostname": "{{ inventory_hostname }}.example.org",
     "mail_domains": ["example.org"],

@@ -19,6 +19,8 @@ from ansible_collections.postern.mail.plugins.module_utils._tree import Result, 
 from ansible_collections.postern.mail.plugins.module_utils._tree_input import Command, TreeSpec
 from tree_lab import Countdown, Lab, file, snapshot
 
+pytestmark = pytest.mark.slow
+
 # Every step that a run may have; the tests below must come through each of them.
 STEPS = {
     *("forget", "forgotten", "stage", "stage.copy", "stage.created", "stage.changed", "stage.attributes"),

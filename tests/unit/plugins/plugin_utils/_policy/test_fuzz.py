@@ -19,6 +19,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.startup impor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 PIECES = st.one_of(
     st.sampled_from(sorted(catalogue.RESTRICTIONS)),
     st.sampled_from(["lmdb:/x", ":", "{", "}", "{ a = b }", "$a", "${a", "${a?{", "}:{", "}", "$$", "$", "#", "\0"]),

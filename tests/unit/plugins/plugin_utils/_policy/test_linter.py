@@ -77,6 +77,7 @@ def test_every_kind_is_described_in_whole_sentences(kind: FindingKind) -> None:
     assert kind.title and kind.source and kind.example and kind.right
 
 
+@pytest.mark.slow
 def test_findings_are_sentences_with_a_consequence_and_a_fix() -> None:
     for kind in OF_POLICIES:
         for finding in lint(example_policy(kind.example)):

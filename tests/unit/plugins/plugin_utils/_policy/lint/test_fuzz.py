@@ -16,6 +16,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 FORUM = (
     *("#", ";", "!", "{", "}", "{}", "$", "$$", "${", "${x}", "$(x", "${a?b}", "'", '"', "[", "]", ":", "::", ","),
     *("hash:", ":x", "hash:/x", "inline:{", "inline:{a=OK}", "pcre:{{/(/ OK}}", "{a}", "static:", "zen.example.org"),

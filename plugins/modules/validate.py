@@ -14,9 +14,9 @@ description:
   - Without O(report) it checks the variables of one host, and never fails because of them.
   - It holds them against the argument specifications of the role C(mail) and of each role in C(mail_features), looks
     for misspelt names, and applies the rules between variables.
-  - It judges the access policy that the role C(postfix) would write (C(main.cf), C(master.cf) and tables, merged from all
-    roles), as P(postern.mail.policy_findings#filter) does. What would relay for strangers, lose or delay mail is a mistake, the
-    rest is a warning.
+  - It judges the access policy that the role C(postfix) would write (C(main.cf), C(master.cf) and tables, merged from
+    all roles), as P(postern.mail.policy_findings#filter) does. What would relay for strangers, lose or delay mail is a
+    mistake, the rest is a warning.
   - With O(report) it prints what was found on all hosts, the worst first, and fails when there is more than warnings.
   - It runs on the controller and opens no connection.
 options:
@@ -38,8 +38,9 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 notes:
-  - Facts need not be gathered. What only a platform decides is then checked as on Debian 13, and on the other platforms too
-    where something is wrong there or C(mail_validate_only) is set; a value of yours that depends on a fact is a warning.
+  - Facts need not be gathered. What only a platform decides is then checked as on Debian 13, and on the other platforms
+    too where something is wrong there or C(mail_validate_only) is set; a value of yours that depends on a fact is a
+    warning.
   - No password and no hash is ever shown.
 """
 

@@ -192,7 +192,7 @@ def _finding(policy: Policy, row: Row) -> Finding | None:
             return _refused(OWN_HOST, row)
         if name == "postmaster" and _by_user_list(row):
             return _refused(POSTMASTER, row)
-        return _refused(INBOUND, row) if not _by_user_list(row) else None
+        return None if _by_user_list(row) or _by_own_entry(row) else _refused(INBOUND, row)
     if row.purpose == SUBMISSION and name == "ordinary-mail" and row.outcome == ACCEPT:
         return find(
             OPEN_SUBMISSION,
@@ -226,6 +226,12 @@ def _by_user_list(row: Row) -> bool:
     """Refused because the address does not exist, which is no matter of lists."""
     stage = row.stage
     return stage is not None and stage.stage == "RCPT" and (stage.dsn or "").startswith(("5.1.1", "4.1.1", "5.1.10"))
+
+
+def _by_own_entry(row: Row) -> bool:
+    """Refused by an entry for this very recipient: somebody who shall get no mail from outside."""
+    entries = tuple(f" has {address}: " for address in row.session.rcpts)
+    return row.stage is not None and any(entry in step.why for step in row.stage.trail[-1:] for entry in entries)
 
 
 def _loopback_only(policy: Policy, row: Row) -> bool:

@@ -200,6 +200,26 @@ CHROOT = FindingKind(
     ),
     source="master(5) chroot; SASL_README; SMTPD_POLICY_README",
 )
+CHROOT_DATABASE = FindingKind(
+    code="chroot-database",
+    severity=Severity.IDLE,
+    title="A database asked from inside the chroot",
+    wrong="The service runs in /var/spool/postfix as its root directory (chroot y): the database's socket, libraries"
+    " and /etc/hosts are not there. Without proxy: smtpd asks the database itself.",
+    happens="Where the database is reached by a socket or a name, look-ups fail: 451 4.3.5 Server configuration error.",
+    example=(
+        "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
+        "smtpd_recipient_restrictions = check_client_access mysql:/etc/postfix/clients.cf\n"
+        "# master.cf\nsmtp inet n - y - - smtpd"
+    ),
+    right=(
+        "proxy_read_maps = proxy:mysql:/etc/postfix/clients.cf\n"
+        "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
+        "smtpd_recipient_restrictions = check_client_access proxy:mysql:/etc/postfix/clients.cf\n"
+        "# master.cf\nsmtp inet n - y - - smtpd"
+    ),
+    source="proxymap(8); master(5) chroot",
+)
 XCLIENT = FindingKind(
     code="xclient-open",
     severity=Severity.RELAY,
@@ -223,7 +243,7 @@ PROXY = FindingKind(
 
 KINDS = (
     NO_AUTH, PLAINTEXT, NO_WRAPPER, WRAPPER, ENCRYPT_MX, CLIENT_CERTIFICATE, TLS_LEVEL, AUTH_ON_25,
-    STRAY, NOT_READ, DUPLICATE, SASL_TYPE, SASL_PATH, ANONYMOUS, CHROOT, XCLIENT, PROXY,
+    STRAY, NOT_READ, DUPLICATE, SASL_TYPE, SASL_PATH, ANONYMOUS, CHROOT, CHROOT_DATABASE, XCLIENT, PROXY,
 )  # fmt: skip
 
 
@@ -455,6 +475,29 @@ def check_chroot(policy: Policy) -> Iterator[Finding]:
                 )
 
 
+_DATABASE = re.compile(r"(?:mysql|pgsql|ldap|sqlite|mongodb):\S+")
+
+
+def check_chroot_databases(policy: Policy) -> Iterator[Finding]:
+    if not reading.has_master(policy):
+        return
+    for key, settings in reading.services(policy):
+        if not settings.service.chroot:
+            continue
+        for name in reading.LISTS:
+            for inner, outer in reading.walk(settings, name):
+                table = inner.argument.text if inner.argument is not None else inner.name
+                if _DATABASE.fullmatch(table):
+                    yield find(
+                        CHROOT_DATABASE,
+                        name,
+                        f"{key} asks {table} from inside /var/spool/postfix",
+                        f"Write proxy:{table}, and add it to proxy_read_maps; or write n in the chroot column",
+                        service=key,
+                        element=outer,
+                    )
+
+
 def _inside_queue(path: str) -> str:
     inside = path.removeprefix("/var/spool/postfix/")
     if inside != path:
@@ -524,5 +567,6 @@ RULES: tuple[Rule, ...] = (
     check_options,
     check_duplicates,
     check_chroot,
+    check_chroot_databases,
     check_trust,
 )

@@ -13,6 +13,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds im
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas import CAST, Row, matrix
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 
 MAIN = """compatibility_level = 3.6
 myhostname = mail.example.org
@@ -126,3 +127,16 @@ def test_server_without_domains() -> None:
     found = rows("compatibility_level = 3.6\nmydestination =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n")
     assert ("stranger-relaying", "smtp/inet") in found
     assert ("ordinary-mail", "smtp/inet") not in found
+
+
+def test_an_entry_for_one_recipient_is_no_mistake() -> None:
+    policy = Policy.of(
+        {
+            "compatibility_level": "3.6",
+            "mydestination": "",
+            "virtual_mailbox_domains": "example.org",
+            "virtual_mailbox_maps": "inline:{jane@example.org=jane/}",
+            "smtpd_recipient_restrictions": "check_recipient_access inline:{jane@example.org=REJECT}",
+        }
+    )
+    assert "inbound-mail-refused" not in {finding.code for finding in lint(policy)}

@@ -14,9 +14,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, question
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask import question
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected, read_instance
 
 _TEXTS = ("client", "name", "reverse", "helo", "login", "sender", "service", "log")

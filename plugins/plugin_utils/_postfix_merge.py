@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError, Service, Value, render_table
 
 # Restrictions that answer for everybody who is still there: what comes after them never runs.

@@ -14,12 +14,12 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf, words
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import expand
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import main_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.expand import expand
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import Service, Value, render_main, render_master
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix_merge import restriction_text
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, UnknownPolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest, shown
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy import LIST_VARIABLES, Place, Written
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".ansible" / "collections"))
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue, linter, words
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
+from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import catalogue
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import Argument
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import words
 
 FEW, MANY = 1_000, 10_000
 MOST_SECONDS = 1.0

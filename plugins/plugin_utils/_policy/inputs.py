@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import counted, did_you_mean, listed, shown
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import lenient, main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     DnsData,
@@ -24,7 +23,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     Version,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import lenient, main_cf
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 
 OLDEST = (3, 4)
 _TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0", "")

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy

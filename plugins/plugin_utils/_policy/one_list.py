@@ -13,14 +13,14 @@ from itertools import accumulate
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import did_you_mean
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import words
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.advice_text import advice
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.advice_text import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.inputs import Reader, explained
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import logins, order, personas
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 
 STAGES = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
 # Restrictions that are wrong at this stage only are told when the stage is; the recipient list knows every attribute.

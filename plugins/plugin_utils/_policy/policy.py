@@ -13,14 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import (
-    catalogue,
-    master_cf,
-    parameters,
-    words,
-)
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import MacroError, expand
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import catalogue, parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.parameters_smtpd import LOADED
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     PolicyError,
@@ -29,7 +23,9 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     Version,
     Word,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters_smtpd import LOADED
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import master_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.expand import MacroError, expand
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SPACE
 
 # Set before smtpd reads any parameter.
 _ALWAYS = frozenset({"config_directory", "process_name", "service_name"})

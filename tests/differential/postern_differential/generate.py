@@ -8,8 +8,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import RESTRICTIONS
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue_model import Argument
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue_model import Argument
 
 from postern_differential import vocabulary as v
 from postern_differential.cases import RELEASES, Case, complete

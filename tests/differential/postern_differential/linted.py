@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.relay import witnesses
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.relay import witnesses
 
 from postern_differential.cases import RELEASES, Case, complete
 from postern_differential.compare import simulated

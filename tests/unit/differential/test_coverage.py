@@ -7,7 +7,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, LISTS, RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import (
+    ACCESS_RESULTS,
+    LISTS,
+    RESTRICTIONS,
+)
 from postern_differential import recordings
 from postern_differential.cases import RELEASES, Case, load
 

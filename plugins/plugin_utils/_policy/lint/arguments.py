@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import Argument
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import (
     GUARDS,
@@ -20,8 +19,9 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
     each_service,
     restriction,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_address
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Kind, Severity, Word
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import kind_of, split
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.words import kind_of, split
 
 MISSING_ARGUMENT = FindingKind(
     code="missing-argument",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import lookup
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.reading import table_entries
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service, services

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     Finding,

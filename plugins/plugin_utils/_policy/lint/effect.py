@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Effect, Works, lookup
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import Effect, Works, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.results import permits
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, uses

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import sources
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_ipv4, is_ipv6
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup import sources
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_address, is_ipv4, is_ipv6
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.networks import compressed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import compressed
 
 NEVER_MATCHES = FindingKind(
     code="key-never-matches",

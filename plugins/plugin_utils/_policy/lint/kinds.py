@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Element, Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import main_cf
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_hostname
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_hostname
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.networks import HostBits, Network
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Session, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import HostBits, Network
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SyntaxProblem
 
 MYNETWORKS = "mynetworks"
 LOOPBACK = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"

@@ -25,7 +25,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import kind_of
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.words import kind_of
 
 GUARD_BEFORE_PERMITS = FindingKind(
     code="guard-before-permits",

@@ -10,12 +10,13 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import expand, parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.parameters_smtpd import LOADED
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters_smtpd import LOADED
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import expand
 
 UNKNOWN = FindingKind(
     code="unknown-parameter",

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SyntaxProblem
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.results import permits
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.networks import Network
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import Network
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SyntaxProblem
 
 LOOKALIKE = FindingKind(
     code="unanchored-allow-pattern",

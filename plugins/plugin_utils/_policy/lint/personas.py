@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.personas import (
     ACCEPT,
     CAST,
     MX,
@@ -20,8 +21,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas impo
     Row,
     matrix,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.relay import list_length
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.relay import list_length
 
 _MAIN = "mydestination = example.org, localhost\nmynetworks = 127.0.0.0/8\n"
 _GUARD = "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.dnsbl import (
     POSTSCREEN,
@@ -18,6 +17,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.dnsbl im
     postscreen_uses,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
 

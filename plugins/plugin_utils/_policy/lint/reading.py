@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import master_cf, words
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     Kind,
@@ -17,6 +16,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     TableContent,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import master_cf, words
 
 LISTS = (
     "smtpd_client_restrictions",

@@ -9,13 +9,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, RESTRICTIONS, lookup
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import (
+    ACCESS_RESULTS,
+    RESTRICTIONS,
+    lookup,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.spelling import INVENTIONS
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, uses
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Service, each_service
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import FILES, INDEXED, TYPES
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import FILES, INDEXED, TYPES
 
 UNKNOWN_TYPE = FindingKind(
     code="unknown-table-type",

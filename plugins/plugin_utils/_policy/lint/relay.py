@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import domains, networks, reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_address
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     Finding,
@@ -21,7 +21,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     TableContent,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.relay import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.relay import (
     RECIPIENT,
     RELAY,
     Witness,

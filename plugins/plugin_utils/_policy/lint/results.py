@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import ACCESS_RESULTS, lookup
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import ACCESS_RESULTS, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.spelling import meant
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.uses import Contents, Entry, Use, about, uses
@@ -25,7 +24,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view imp
     each_service,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import parse_list
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SPACE
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.words import parse_list
 
 _451_KEY = "Whoever the entry is for is answered 451 4.3.5 Server configuration error."
 

@@ -15,14 +15,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import (
     ACCESS_RESULTS,
     RESTRICTIONS,
     Argument,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import Place, Service, each_service
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_address, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity
 
 _451 = (

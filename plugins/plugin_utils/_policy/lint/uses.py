@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import sources
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import LISTS as CATALOGUE_LISTS
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import Argument
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import SPACE, SyntaxProblem, unwrapped
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import LISTS as CATALOGUE_LISTS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import Argument
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import LISTS, Place, Service, restriction
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup import sources
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.rules import Rule
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import (
+    DATABASES,
+    INDEXED,
+    Table,
+    Tables,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, PolicyError, Severity
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rules import Rule
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import DATABASES, INDEXED, Table, Tables
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SPACE, SyntaxProblem, unwrapped
 
 KEYED = INDEXED | {"texthash", "inline"}
 _PATTERNS = frozenset({"regexp", "pcre", "cidr"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import parameters
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.view import LISTS, Service, each_service
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Severity

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue, parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import catalogue, parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.parameters_data import DATA
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import reading
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Kind, Severity, Version
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters_data import DATA
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
 
 NEXT: Mapping[Version, Version] = MappingProxyType({(3, 5): (3, 7), (3, 7): (3, 10), (3, 10): (3, 11)})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import GUARDS, Restriction, lookup
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import GUARDS, Restriction, lookup
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind, Rule, find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,

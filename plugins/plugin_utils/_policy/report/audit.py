@@ -13,9 +13,15 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import judge
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Session, Verdict
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.personas import ACCEPT, EITHER, REFUSE, Row, matrix
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected, read_instance
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.personas import (
+    ACCEPT,
+    EITHER,
+    REFUSE,
+    Row,
+    matrix,
+)
 
 _EXPECTED = {
     ACCEPT: "They should be served here.",

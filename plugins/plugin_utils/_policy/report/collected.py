@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.module_utils._postfix_read import INDEXED, PLAIN
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import lenient
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.parameters import NEWEST
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host as kinds
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import find
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, TableContent
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.parameters import NEWEST
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, version_of
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import lenient
 
 _OLDEST = (3, 4)
 # Their defaults depend on the host, so that no table of ours knows them.

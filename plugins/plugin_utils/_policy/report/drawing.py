@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import catalogue
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import (
     Element,
     Finding,
@@ -20,8 +20,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import 
     Word,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy, Settings
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.words import split
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import words
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import split
 
 _ENTRIES = 30
 _ALWAYS = ("smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, Service
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import main_cf
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.collected import Collected
 
 

@@ -11,8 +11,7 @@ from functools import cache
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy import linter
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.candidates import zone
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive, dialogue
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.explain import decisive, dialogue
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.judgement import advice
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint import host
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lint.kinds import FindingKind
@@ -23,6 +22,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.audit 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.drawing import Drawing, Numbered
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.report.places import Places
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.trial.candidates import zone
 
 _URGENT = (Severity.RELAY, Severity.LOST, Severity.DEFERRED)
 

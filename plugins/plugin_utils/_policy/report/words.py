@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.explain import decisive
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.explain import decisive
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Service, Severity, Verdict
 
 LABELS: Mapping[str, str] = MappingProxyType(

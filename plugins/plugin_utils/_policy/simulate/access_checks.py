@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access, Found
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.access import Access, Found
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import TableError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import resolved
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endpoints import table_name
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.results import BROKEN_TABLE, Hit, apply
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import Outcome, State, Status
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import TableError
 
 _LookUp = Callable[[Access], Found | None]
 

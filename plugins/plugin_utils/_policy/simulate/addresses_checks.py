@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import DnsStatus
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import ascii_name, is_hostname
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import DnsStatus
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import ascii_name, is_hostname
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import resolved
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.helo import without_dot

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import Table, Tables
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import TableContent
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Settings
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import Table, Tables
 
 if TYPE_CHECKING:
     from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State

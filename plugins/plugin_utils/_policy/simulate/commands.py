@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import is_hostname, is_literal
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.matchlist import Match
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import is_hostname, is_literal
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.matchlist import Match
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.paths import command_words, extract
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Decision, Stage
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.paths import command_words, extract
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import drivers, replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.footer import with_footer
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.rewriting import rewrite_error

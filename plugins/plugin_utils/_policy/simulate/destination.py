@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import DnsRecord, DnsStatus
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import ascii_name
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import DnsRecord, DnsStatus
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import ascii_name
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.resolve import (
     AddressClass,
     Resolved,
     is_local_domain,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import TableError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import (
@@ -23,7 +24,6 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.stat
     State,
     Status,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import TableError
 
 NO_RECIPIENT = Outcome(Status.DUNNO, "there is no recipient, or more than one", "skip")
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import DnsStatus
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.expand import MacroError, expand
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import ascii_name, is_hostname
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import DnsStatus
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import ascii_name, is_hostname
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.expand import MacroError, expand
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import is_authorized
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule

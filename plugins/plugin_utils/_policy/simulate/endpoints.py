@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import parameters
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import (
     LIST_SEPARATORS,
     SPACE,
     SyntaxProblem,
     tokens,
     unwrapped,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.main_cf import name_value
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.main_cf import name_value
 
 _TRANSPORTS = ("inet", "local", "unix")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import Dns
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import Dns
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import DnsData, PolicyError, Session, Verdict
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.commands import stages

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import DnsStatus
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.hostnames import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import DnsStatus
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.hostnames import (
     is_address,
     is_hostname,
     mail_address,

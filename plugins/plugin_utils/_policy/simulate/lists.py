@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Decision, Step
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.words import elements_of, split
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import (
     Abandoned,
     Outcome,
@@ -20,7 +21,6 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.stat
     State,
     Status,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.words import elements_of, split
 
 DEEPEST = 150
 """Nesting of classes at which a class must be naming itself; results of tables end at 100 with an error."""

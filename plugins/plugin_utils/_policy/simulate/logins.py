@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import fold, tokens
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import fold, tokens
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import resolved
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import Argument, Context, Rule
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.recipients import find_mail

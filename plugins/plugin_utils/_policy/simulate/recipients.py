@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.addrfind import Hit, find_address
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import fold
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.addrfind import Hit, find_address
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.resolve import AddressClass, Resolved
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import TableError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Step
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve import AddressClass, Resolved
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import fold
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.destination import resolved
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import (
@@ -21,7 +22,6 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.stat
     State,
     Status,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import TableError
 
 
 class _Users(NamedTuple):

@@ -14,18 +14,19 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import interfaces
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.access import Access
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import tokens
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.matchlist import Match, match, patterns
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.resolve import (
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup import interfaces
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.access import Access
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.matchlist import Match, match, patterns
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.resolve import (
     Resolved,
     origin_or_local,
     resolve,
     rewrite,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.tables import Maps, TableError, open_maps
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import tokens
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import drivers
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.assumptions import Noted
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endpoints import (
@@ -35,9 +36,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.endp
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.lists import RestrictionList, Rule, parsed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.registry import RULES
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.startup import check_parameters
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State, Status
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.startup import check_parameters
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.tables import Maps, TableError, open_maps
 
 LISTS = (
     drivers.CLIENT_LIST,

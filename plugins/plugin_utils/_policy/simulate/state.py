@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.networks import compressed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Decision, Session, Step
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.networks import compressed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate import replies
 
 if TYPE_CHECKING:
-    from ansible_collections.postern.mail.plugins.plugin_utils._policy.dns import Dns
+    from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.dns import Dns
     from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.start import Server
 
 

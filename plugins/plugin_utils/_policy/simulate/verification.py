@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.lexical import fold
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import fold
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.state import State
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy import catalogue, expand, main_cf, master_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data import catalogue
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.rich import normalise
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.startup import check_parameters
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read import expand, main_cf, master_cf, words
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.startup import check_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import LISTS, RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import LISTS, RESTRICTIONS
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.linter import lint
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy

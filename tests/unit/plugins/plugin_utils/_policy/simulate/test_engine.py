@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue import RESTRICTIONS
-from ansible_collections.postern.mail.plugins.plugin_utils._policy.catalogue_model import Argument as CatalogueArgument
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue import RESTRICTIONS
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue_model import (
+    Argument as CatalogueArgument,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Decision, PolicyError, Session, Stage
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.policy import Policy
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.engine import simulate

@@ -1,0 +1,488 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Catalogue of the restrictions that judge HELO, sender, recipient and ETRN, and of those for any list."""
+
+from __future__ import annotations
+
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.data.catalogue_model import (
+    TABLE_REPLY,
+    Argument,
+    ReplyText,
+    Restriction,
+    dnsbl,
+    plain,
+    server_tables,
+    table,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Version
+
+_UNLISTED_CODES = "unknown_local_recipient_reject_code"
+_USER_UNKNOWN = "<NAME>: Recipient address rejected: User unknown in local recipient table"
+_SENDER_UNKNOWN = "<NAME>: Sender address rejected: User unknown in local recipient table"
+
+
+def _renamed(old: str, new: Restriction, deprecated: Version, since: Version = (1, 0)) -> Restriction:
+    """The old name of a restriction, which still works and is documented no more."""
+    return Restriction(
+        old,
+        new.group,
+        f"old name of {new.name}",
+        new.argument,
+        since=since,
+        deprecated=deprecated,
+        replacement=new.name,
+        alias_of=new.name,
+        profile=new.profile,
+        needs=new.needs,
+        results=new.results,
+        reply=new.reply,
+        tempfail=new.tempfail,
+        source=new.source,
+    )
+
+
+_INVALID_HELO = plain(
+    "reject_invalid_helo_hostname",
+    "helo",
+    "reject a HELO name that is no host name or address literal",
+    "reject dunno",
+    "helo",
+    since=(2, 3),
+    reply=ReplyText(501, "5.5.2", "<NAME>: Helo command rejected: Invalid name", "invalid_hostname_reject_code"),
+    profile="helo",
+    source="reject_invalid_hostname",
+)
+_NON_FQDN_HELO = plain(
+    "reject_non_fqdn_helo_hostname",
+    "helo",
+    "reject a HELO name without a domain",
+    "reject dunno",
+    "helo",
+    since=(2, 3),
+    reply=ReplyText(
+        504, "5.5.2", "<NAME>: Helo command rejected: need fully-qualified hostname", "non_fqdn_reject_code"
+    ),
+    profile="helo",
+    source="reject_non_fqdn_hostname",
+)
+_UNKNOWN_HELO = plain(
+    "reject_unknown_helo_hostname",
+    "helo",
+    "reject a HELO name without A, AAAA or MX record",
+    "reject dunno defer_if_permit",
+    "helo dns",
+    since=(2, 3),
+    reply=ReplyText(450, "4.7.1", "<NAME>: Helo command rejected: Host not found", "unknown_hostname_reject_code"),
+    tempfail="unknown_helo_hostname_tempfail_action",
+    profile="helo",
+    source="reject_unknown_hostname",
+)
+HELO: tuple[Restriction, ...] = (
+    table(
+        "check_helo_access",
+        "helo",
+        "look up the HELO name and its parent domains in an access table",
+        "helo",
+        profile="helo",
+        source="check_domain_access",
+    ),
+    *server_tables("check_helo", "helo", "the HELO name", "helo", (2, 1)),
+    _INVALID_HELO,
+    _renamed("reject_invalid_hostname", _INVALID_HELO, (2, 3)),
+    _NON_FQDN_HELO,
+    _renamed("reject_non_fqdn_hostname", _NON_FQDN_HELO, (2, 3)),
+    _UNKNOWN_HELO,
+    _renamed("reject_unknown_hostname", _UNKNOWN_HELO, (2, 3)),
+    dnsbl(
+        "reject_rhsbl_helo",
+        "helo",
+        "reject a HELO name that is on a DNS blocklist",
+        "helo",
+        since=(2, 1),
+        profile="helo",
+        source="reject_rbl_domain",
+    ),
+    plain(
+        "permit_naked_ip_address",
+        "helo",
+        "permit clients that say a bare address in HELO",
+        "permit reject dunno",
+        "helo",
+        deprecated=(2, 0),
+        removed=(3, 9),
+        replacement="permit_mynetworks, permit_sasl_authenticated",
+        reply=ReplyText(
+            501, "5.5.2", "<NAME>: Helo command rejected: invalid ip address", "invalid_hostname_reject_code"
+        ),
+        profile="helo",
+    ),
+)
+
+_UNKNOWN_SENDER_DOMAIN = plain(
+    "reject_unknown_sender_domain",
+    "sender",
+    "reject senders whose domain has no MX, A or AAAA record, or a null MX",
+    "reject dunno defer_if_permit",
+    "sender dns",
+    reply=ReplyText(450, "4.1.8", "<NAME>: Sender address rejected: Domain not found", "unknown_address_reject_code"),
+    tempfail="unknown_address_tempfail_action",
+    profile="sender",
+    source="reject_unknown_address",
+)
+_AUTHENTICATED_MISMATCH = plain(
+    "reject_authenticated_sender_login_mismatch",
+    "sender",
+    "reject users who send with an address that is not theirs",
+    "reject dunno",
+    "sender sasl",
+    since=(2, 1),
+    reply=ReplyText(553, "5.7.1", "<NAME>: Sender address rejected: not owned by user LOGIN"),
+    profile="sender",
+    source="reject_auth_sender_login_mismatch",
+)
+SENDER: tuple[Restriction, ...] = (
+    table(
+        "check_sender_access",
+        "sender",
+        "look up the sender, its domain, parent domains and local part in an access table",
+        "sender",
+        profile="sender",
+        source="check_mail_access",
+    ),
+    *server_tables("check_sender", "sender", "the sender's domain", "sender", (2, 1)),
+    _UNKNOWN_SENDER_DOMAIN,
+    _renamed("reject_unknown_address", _UNKNOWN_SENDER_DOMAIN, (2, 0)),
+    plain(
+        "reject_unverified_sender",
+        "sender",
+        "ask the sender's mail server whether the address exists",
+        "reject dunno defer_if_permit",
+        "sender verify",
+        since=(2, 1),
+        reply=ReplyText(
+            450,
+            "4.1.7",
+            "<NAME>: Sender address rejected: undeliverable address: REASON",
+            "unverified_sender_reject_code",
+        ),
+        tempfail="unverified_sender_tempfail_action",
+        profile="sender",
+        source="reject_unverified_address",
+    ),
+    plain(
+        "reject_non_fqdn_sender",
+        "sender",
+        "reject senders without a full domain name",
+        "reject dunno",
+        "sender",
+        reply=ReplyText(
+            504, "5.5.2", "<NAME>: Sender address rejected: need fully-qualified address", "non_fqdn_reject_code"
+        ),
+        profile="sender",
+        source="reject_non_fqdn_address",
+    ),
+    _AUTHENTICATED_MISMATCH,
+    plain(
+        "reject_known_sender_login_mismatch",
+        "sender",
+        "reject senders that belong to somebody else; addresses of nobody pass",
+        "reject dunno",
+        "sender sasl",
+        since=(2, 11),
+        reply=_AUTHENTICATED_MISMATCH.reply,
+        profile="sender",
+        source="reject_auth_sender_login_mismatch",
+    ),
+    plain(
+        "reject_unauthenticated_sender_login_mismatch",
+        "sender",
+        "reject senders that belong to a user when nobody is logged in",
+        "reject dunno",
+        "sender sasl",
+        since=(2, 1),
+        reply=ReplyText(553, "5.7.1", "<NAME>: Sender address rejected: not logged in"),
+        profile="sender",
+        source="reject_unauth_sender_login_mismatch",
+    ),
+    plain(
+        "reject_sender_login_mismatch",
+        "sender",
+        "both login mismatch restrictions, as a built-in class",
+        "reject dunno",
+        "sender sasl",
+        since=(1, 1),
+        reply=_AUTHENTICATED_MISMATCH.reply,
+        profile="sender",
+        expansion=("reject_authenticated_sender_login_mismatch", "reject_unauthenticated_sender_login_mismatch"),
+        case_sensitive=True,
+        source="smtpd_check_init",
+    ),
+    dnsbl(
+        "reject_rhsbl_sender",
+        "sender",
+        "reject senders whose domain is on a DNS blocklist",
+        "sender",
+        since=(2, 0),
+        profile="sender",
+        source="reject_rbl_domain",
+    ),
+    plain(
+        "reject_unlisted_sender",
+        "sender",
+        "reject senders of our own domains that do not exist",
+        "reject dunno",
+        "sender",
+        since=(2, 1),
+        reply=ReplyText(550, "5.1.0", _SENDER_UNKNOWN, _UNLISTED_CODES),
+        profile="sender",
+        source="check_sender_rcpt_maps",
+    ),
+)
+
+_UNLISTED_RECIPIENT = plain(
+    "reject_unlisted_recipient",
+    "recipient",
+    "reject recipients of our own domains that do not exist",
+    "reject dunno",
+    "recipient",
+    since=(2, 1),
+    reply=ReplyText(550, "5.1.1", _USER_UNKNOWN, _UNLISTED_CODES),
+    profile="recipient",
+    source="check_recipient_rcpt_maps",
+)
+RECIPIENT: tuple[Restriction, ...] = (
+    table(
+        "check_recipient_access",
+        "recipient",
+        "look up the recipient, its domain, parent domains and local part in an access table",
+        "recipient",
+        profile="recipient",
+        source="check_mail_access",
+    ),
+    *server_tables("check_recipient", "recipient", "the recipient's domain", "recipient", (2, 1)),
+    plain(
+        "permit_mx_backup",
+        "recipient",
+        "permit recipients whose domain names this host as MX",
+        "permit dunno defer defer_if_reject",
+        "recipient dns",
+        deprecated=(3, 9),
+        replacement="relay_domains",
+        reply=ReplyText(
+            450, "4.4.4", "<NAME>: Recipient address rejected: Unable to look up mail exchanger information"
+        ),
+        profile="recipient",
+        source="permit_mx_backup",
+    ),
+    plain(
+        "permit_auth_destination",
+        "recipient",
+        "permit recipients in our own and our relay domains",
+        "permit dunno defer",
+        "recipient",
+        reply=ReplyText(451, "4.3.0", "<NAME>: Temporary lookup failure"),
+        profile="recipient",
+        source="permit_auth_destination",
+    ),
+    plain(
+        "reject_unauth_destination",
+        "recipient",
+        "reject recipients outside our own and our relay domains",
+        "reject dunno defer",
+        "recipient",
+        reply=ReplyText(554, "5.7.1", "<NAME>: Relay access denied", "relay_domains_reject_code"),
+        profile="recipient",
+        guard=True,
+        source="reject_unauth_destination",
+    ),
+    plain(
+        "defer_unauth_destination",
+        "recipient",
+        "as reject_unauth_destination, with a temporary error",
+        "defer dunno",
+        "recipient",
+        since=(2, 10),
+        reply=ReplyText(454, "4.7.1", "<NAME>: Relay access denied"),
+        profile="recipient",
+        guard=True,
+        source="reject_unauth_destination",
+    ),
+    plain(
+        "check_relay_domains",
+        "recipient",
+        "permit our own and our relay domains, and clients of them; reject all others",
+        "permit reject",
+        "recipient client_name",
+        deprecated=(2, 2),
+        removed=(3, 9),
+        replacement="permit_mynetworks, reject_unauth_destination",
+        reply=ReplyText(
+            554, "5.7.1", "<NAME>: Recipient address rejected: Relay access denied", "relay_domains_reject_code"
+        ),
+        profile="recipient",
+        guard=True,
+        source="check_relay_domains",
+    ),
+    plain(
+        "reject_unknown_recipient_domain",
+        "recipient",
+        "reject recipients whose domain has no MX, A or AAAA record, or a null MX, unless this host is their last stop",
+        "reject dunno defer_if_permit",
+        "recipient dns",
+        reply=ReplyText(
+            450, "4.1.2", "<NAME>: Recipient address rejected: Domain not found", "unknown_address_reject_code"
+        ),
+        tempfail="unknown_address_tempfail_action",
+        profile="recipient",
+        source="reject_unknown_address",
+    ),
+    plain(
+        "reject_non_fqdn_recipient",
+        "recipient",
+        "reject recipients without a full domain name",
+        "reject dunno",
+        "recipient",
+        reply=ReplyText(
+            504, "5.5.2", "<NAME>: Recipient address rejected: need fully-qualified address", "non_fqdn_reject_code"
+        ),
+        profile="recipient",
+        source="reject_non_fqdn_address",
+    ),
+    dnsbl(
+        "reject_rhsbl_recipient",
+        "recipient",
+        "reject recipients whose domain is on a DNS blocklist",
+        "recipient",
+        since=(2, 0),
+        profile="recipient",
+        source="reject_rbl_domain",
+    ),
+    _UNLISTED_RECIPIENT,
+    _renamed("check_recipient_maps", _UNLISTED_RECIPIENT, (2, 1), since=(2, 0)),
+    plain(
+        "reject_unverified_recipient",
+        "recipient",
+        "ask the recipient's mail server whether the address exists",
+        "reject dunno defer_if_permit",
+        "recipient verify",
+        since=(2, 1),
+        reply=ReplyText(
+            450,
+            "4.1.1",
+            "<NAME>: Recipient address rejected: undeliverable address: REASON",
+            "unverified_recipient_reject_code",
+        ),
+        tempfail="unverified_recipient_tempfail_action",
+        profile="recipient",
+        source="reject_unverified_address",
+    ),
+)
+
+GENERIC: tuple[Restriction, ...] = (
+    plain("permit", "generic", "permit: the rest of the list is not evaluated", "permit", source="smtpd_acl_permit"),
+    plain(
+        "reject",
+        "generic",
+        "reject",
+        "reject",
+        reply=ReplyText(554, "5.7.1", "<NAME>: CLASS rejected: Access denied", "reject_code"),
+        guard=True,
+    ),
+    plain(
+        "defer",
+        "generic",
+        "reject with a temporary error",
+        "defer",
+        since=(2, 0),
+        reply=ReplyText(450, "4.3.2", "<NAME>: CLASS rejected: Try again later", "defer_code"),
+        guard=True,
+    ),
+    plain(
+        "defer_if_permit",
+        "generic",
+        "reject with a temporary error if nothing later rejects",
+        "defer_if_permit",
+        since=(2, 0),
+        reply=ReplyText(450, "4.7.0", "<NAME>: CLASS rejected: defer_if_permit requested"),
+        guard=True,
+    ),
+    plain(
+        "defer_if_reject",
+        "generic",
+        "make a later permanent rejection a temporary one",
+        "defer_if_reject",
+        since=(2, 0),
+        reply=ReplyText(450, "4.7.0", "<NAME>: CLASS rejected: defer_if_reject requested"),
+    ),
+    Restriction(
+        "check_policy_service",
+        "generic",
+        "ask a policy server",
+        Argument.POLICY_SERVICE,
+        since=(2, 1),
+        results=frozenset({"table"}),
+        reply=ReplyText(451, "4.3.5", "<NAME>: CLASS rejected: Server configuration problem"),
+        source="check_policy_service",
+    ),
+    Restriction(
+        "sleep",
+        "generic",
+        "wait, and go on",
+        Argument.SECONDS,
+        since=(2, 2),
+        results=frozenset({"dunno"}),
+    ),
+    plain(
+        "reject_multi_recipient_bounce",
+        "generic",
+        "reject bounces to several recipients",
+        "reject dunno",
+        "sender",
+        since=(2, 1),
+        reply=ReplyText(
+            550, "5.5.3", "<NAME>: CLASS rejected: Multi-recipient bounce", "multi_recipient_bounce_reject_code"
+        ),
+        profile="bounce",
+    ),
+    plain(
+        "reject_plaintext_session",
+        "generic",
+        "reject clients that do not encrypt",
+        "reject dunno",
+        "tls",
+        since=(2, 3),
+        reply=ReplyText(450, "4.7.1", "Session encryption is required", "plaintext_reject_code"),
+        profile="tls",
+        source="reject_plaintext_session",
+    ),
+    plain(
+        "reject_unauth_pipelining",
+        "generic",
+        "reject clients that send commands before their time",
+        "reject dunno",
+        "protocol",
+        reply=ReplyText(503, "5.5.0", "<NAME>: CLASS rejected: Improper use of SMTP command pipelining"),
+        profile="pipelining",
+        source="reject_unauth_pipelining",
+    ),
+    Restriction(
+        "warn_if_reject",
+        "modifier",
+        "log what the next restriction rejects, and go on",
+        Argument.RESTRICTION,
+        since=(1, 1),
+    ),
+    Restriction(
+        "check_etrn_access",
+        "etrn",
+        "look up the domain of ETRN and its parent domains in an access table",
+        Argument.TABLE,
+        needs=frozenset({"etrn"}),
+        results=frozenset({"table"}),
+        reply=TABLE_REPLY,
+        profile="etrn",
+        source="check_domain_access",
+    ),
+)

@@ -337,7 +337,7 @@ def _proxied_names(text: str) -> Iterator[str]:
     """Names after ``proxy:`` in a list, also within unionmap: and pipemap: (proxymap.c:authorize_proxied_maps)."""
     for word in tokens(text):
         reference = next(tokens(word[1:-1]), "") if balanced(word) == len(word) > 1 else word
-        kind, _, name = reference.partition(":")
+        kind, __, name = reference.partition(":")
         if kind in ("unionmap", "pipemap"):
             yield from _proxied_names(name[1:-1] if balanced(name) == len(name) > 1 else "")
         elif kind == "proxy":

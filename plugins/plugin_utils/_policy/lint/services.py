@@ -456,12 +456,13 @@ def check_duplicates(policy: Policy) -> Iterator[Finding]:
 _OUTSIDE = re.compile(r"/(?:var/spool/postfix|var/run|run|tmp|var/lib|etc)/")
 
 
+def _chrooted(policy: Policy) -> Iterator[tuple[str, Settings]]:
+    if reading.has_master(policy):
+        yield from ((key, settings) for key, settings in reading.services(policy) if settings.service.chroot)
+
+
 def check_chroot(policy: Policy) -> Iterator[Finding]:
-    if not reading.has_master(policy):
-        return
-    for key, settings in reading.services(policy):
-        if not settings.service.chroot:
-            continue
+    for key, settings in _chrooted(policy):
         for name, index, element, path in _sockets(settings):
             if _OUTSIDE.match(path):
                 yield find(
@@ -479,11 +480,7 @@ _DATABASE = re.compile(r"(?:mysql|pgsql|ldap|sqlite|mongodb):\S+")
 
 
 def check_chroot_databases(policy: Policy) -> Iterator[Finding]:
-    if not reading.has_master(policy):
-        return
-    for key, settings in reading.services(policy):
-        if not settings.service.chroot:
-            continue
+    for key, settings in _chrooted(policy):
         for name in reading.LISTS:
             for inner, outer in reading.walk(settings, name):
                 table = inner.argument.text if inner.argument is not None else inner.name

@@ -41,6 +41,18 @@ def test_controller_logic_does_not_import_ansible() -> None:
     assert importers == []
 
 
+def test_no_test_fails_because_the_machine_is_slow() -> None:
+    """Seconds are for `make bench`; waits have limits that end a hang, in one place (dialogue.lab.wait_for)."""
+    timed = re.compile(r"assert .*(\bseconds|\belapsed\(|monotonic\(\)).*<=? *\d+")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if timed.search(line)
+    ]
+    assert found == []
+
+
 def test_every_platform_is_a_host_of_the_laboratory() -> None:
     (mail,) = [role for role in ROLES if role.name == "mail"]
     supported = {key for key, row in mail.vars["__mail_platforms"].items() if row.get("supported")}

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from dialogue.imap import Mailbox
 from dialogue.lab import Server, wait_for
 from dialogue.message import new_token, plain
 from dialogue.notes import Everywhere
-from dialogue.smtp import Smtp, elapsed, tls_context
+from dialogue.smtp import Smtp, tls_context
 
 
 @pytest.fixture
@@ -29,16 +28,14 @@ def clean_slate(server: Server) -> Iterator[None]:
 
 @pytest.mark.usefixtures("clean_slate")
 def test_fifty_first_connection_is_turned_away(server: Server) -> None:
-    """421 4.7.0, and only for that client: another address is served meanwhile, at once."""
+    """421 4.7.0, and only for that client: another address is served meanwhile."""
     with contextlib.ExitStack() as stack:
         greetings = []
         for _ in range(51):
             client = stack.enter_context(Smtp(server.address, server.ports["smtp"], quiet=True))
             greetings.append(client.greeting.code)
         assert greetings == [220] * 50 + [421]
-        started = time.monotonic()
         assert verdict(server, FRIEND, server.address_of("alice"), address=server.address6).code == 250
-        assert elapsed(started) < 5
     wait_for("a connection after the others are gone", lambda: _greeted(server), timeout=20)
 
 

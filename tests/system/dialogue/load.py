@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dialogue.clients import FRIEND, stranger
 from dialogue.imap import Mailbox
-from dialogue.lab import Server
+from dialogue.lab import PATIENCE, Server
 from dialogue.message import new_token, plain
 from dialogue.notes import note
 
@@ -118,8 +118,8 @@ def forget(server: Server, owner: str, ledger: Ledger) -> None:
 
 
 def until(ready: Callable[[], bool], seconds: float) -> bool:
-    """Whether ``ready`` comes true within ``seconds``."""
-    end = time.monotonic() + seconds
+    """Whether ``ready`` comes true within ``seconds`` x PATIENCE."""
+    end = time.monotonic() + seconds * PATIENCE
     while not (done := ready()) and time.monotonic() < end:
         time.sleep(0.1)
     return done

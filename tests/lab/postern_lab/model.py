@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -78,9 +80,14 @@ class Lab:
 
 
 def load_document() -> dict[str, Any]:
-    """labs.yml as it is."""
-    with (LAB_DIR / "labs.yml").open(encoding="utf-8") as stream:
-        document = yaml.safe_load(stream)
+    """labs.yml, and the labs of the file that POSTERN_LABS names."""
+    document = _load(LAB_DIR / "labs.yml")
+    own = os.environ.get("POSTERN_LABS")
+    return {**document, "labs": {**document["labs"], **_load(Path(own))["labs"]}} if own else document
+
+
+def _load(path: Path) -> dict[str, Any]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert isinstance(document, dict)
     return document
 
@@ -96,7 +103,7 @@ def load_lab(name: str) -> Lab:
     if name not in document["labs"]:
         raise LabError(f"no lab {name!r} in tests/lab/labs.yml; there are: {', '.join(document['labs'])}")
     servers = tuple(
-        _server(document, server_name, entry, number)
+        _server(document, server_name, {**document["labs"][name], **entry}, number)
         for number, (server_name, entry) in enumerate(document["labs"][name]["servers"].items(), start=10)
     )
     return Lab(name, _host(WORLD, document["world"], WORLD, 2), servers)
@@ -116,6 +123,7 @@ def _host(name: str, entry: dict[str, Any], kind: str, number: int) -> Host:
 
 
 def _server(document: dict[str, Any], name: str, entry: dict[str, Any], number: int) -> Server:
+    """:param entry: of the server, over that of its lab (``variables`` for example)"""
     host = _host(name, {"ports": document["server_ports"], **entry}, "server", number)
     population = document["population"]
     names = {"first": entry["domains"][0], "second": entry["domains"][1]}
@@ -125,7 +133,7 @@ def _server(document: dict[str, Any], name: str, entry: dict[str, Any], number: 
         accounts=tuple(_account(_fill(account, names)) for account in population["accounts"]),
         aliases=tuple(_fill(alias, names) for alias in population["aliases"]),
         postmaster=_fill(population["postmaster"], names),
-        variables=dict(population["variables"]),
+        variables={**population["variables"], **_fill(entry.get("variables", {}), names)},
     )
 
 

@@ -24,7 +24,13 @@ from ansible_collections.postern.mail.plugins.plugin_utils._plain import UNKNOWN
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import PolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy import whole_lists
 from ansible_collections.postern.mail.plugins.plugin_utils._rules_names import misspelt, without_consequences
-from ansible_collections.postern.mail.plugins.plugin_utils._specs import Check, Collection, check_options, is_secret
+from ansible_collections.postern.mail.plugins.plugin_utils._specs import (
+    ALWAYS,
+    Check,
+    Collection,
+    check_options,
+    is_secret,
+)
 
 # A raw value, and values by name that need not be evaluated again.
 Evaluate = Callable[[Any, Mapping[str, Any]], Any]
@@ -158,7 +164,7 @@ def _options(collection: Collection, host: HostVariables, reader: _Reader) -> di
     except Exception:
         features = None
     enabled = set(features) if isinstance(features, list) and all(isinstance(name, str) for name in features) else None
-    roles = [role for role in collection.roles.values() if enabled is None or role.name in {"mail", *enabled}]
+    roles = [role for role in collection.roles.values() if enabled is None or role.name in ALWAYS | enabled]
     roles.sort(key=lambda role: role.name != "mail")
     return {name: spec for role in roles for name, spec in role.options.items()}
 

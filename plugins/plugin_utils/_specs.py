@@ -54,6 +54,8 @@ class Role:
     names: frozenset[str] = frozenset()
 
 
+# Roles that are no features: they make no daemon, and nobody switches them on.
+ALWAYS = frozenset({"mail", "dns"})
 # Read by the playbooks themselves, before any role.
 _PLAYBOOK_INPUTS = frozenset({"mail_hosts"})
 
@@ -79,7 +81,7 @@ class Collection:
     @functools.cached_property
     def features(self) -> frozenset[str]:
         """Roles that a user may switch on."""
-        return frozenset(self.roles) - {"mail"}
+        return frozenset(self.roles) - ALWAYS
 
     @functools.cached_property
     def defaults(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_aliases,
     _rules_identity,
     _rules_policy,
+    _rules_unbound,
     _rules_users,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
@@ -19,7 +20,13 @@ from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mist
 
 Rule = Callable[[Inventory], Iterator[Mistake]]
 
-RULES: Sequence[Rule] = (*_rules_identity.RULES, *_rules_users.RULES, *_rules_aliases.RULES, *_rules_policy.RULES)
+RULES: Sequence[Rule] = (
+    *_rules_identity.RULES,
+    *_rules_users.RULES,
+    *_rules_aliases.RULES,
+    *_rules_unbound.RULES,
+    *_rules_policy.RULES,
+)
 
 
 def check(inventory: Inventory, rules: Iterable[Rule] = RULES) -> list[Mistake]:

@@ -9,6 +9,11 @@ from typing import Any
 from postern_lab.containers import container_name
 from postern_lab.model import Account, Lab, Server
 from postern_lab.network import Subnets
+from postern_lab.world import UPDATE_ALGORITHM, UPDATE_KEY, UPDATE_SECRET
+from postern_lab.zones import EXTRA_ADDRESSES, GATEWAY, SECONDARY
+
+# Addresses that tests send from.
+_NUMBERS = (GATEWAY, *EXTRA_ADDRESSES)
 
 # A server trusts itself only; world and the machine that runs the lab are strangers to it.
 MYNETWORKS = ["127.0.0.0/8", "[::1]/128"]
@@ -18,6 +23,8 @@ def describe(lab: Lab, subnets: Subnets) -> dict[str, Any]:
     """What a test from outside needs to know, with only JSON types."""
     return {
         "dns": subnets.address(lab.world.number),
+        "nameservers": [subnets.address(lab.world.number), subnets.address(SECONDARY)],
+        "numbers": {str(number): [subnets.address(number), subnets.address6(number)] for number in _NUMBERS},
         "mynetworks": MYNETWORKS,
         "domains": list(lab.domains),
         "hosts": [
@@ -38,11 +45,11 @@ def describe(lab: Lab, subnets: Subnets) -> dict[str, Any]:
     }
 
 
-def inventory(lab: Lab) -> dict[str, Any]:
-    """Ansible's dynamic inventory, as for ``--list``."""
+def inventory(lab: Lab, subnets: Subnets | None) -> dict[str, Any]:
+    """Ansible's dynamic inventory, as for ``--list``; ``subnets`` is None when the lab is not up."""
     return {
         "mail_servers": {"hosts": [server.name for server in lab.servers]},
-        "_meta": {"hostvars": {server.name: _variables(lab, server) for server in lab.servers}},
+        "_meta": {"hostvars": {server.name: _variables(lab, server, subnets) for server in lab.servers}},
     }
 
 
@@ -55,7 +62,7 @@ def _describe_account(account: Account) -> dict[str, Any]:
     }
 
 
-def _variables(lab: Lab, server: Server) -> dict[str, Any]:
+def _variables(lab: Lab, server: Server, subnets: Subnets | None) -> dict[str, Any]:
     return {
         "ansible_connection": "community.docker.docker",  # with podman too: see tests/lab/podman/docker
         "ansible_host": container_name(lab.name, server.name),
@@ -65,7 +72,21 @@ def _variables(lab: Lab, server: Server) -> dict[str, Any]:
         "mail_users": [_user(account) for account in server.accounts],
         "mail_aliases": list(server.aliases),
         "mail_postmaster": server.postmaster,
+        **(_dns_variables(lab, server, subnets) if subnets else {}),
         **server.variables,
+    }
+
+
+def _dns_variables(lab: Lab, server: Server, subnets: Subnets) -> dict[str, Any]:
+    """For playbooks/dns.yml: world's name server takes updates of the servers' mail domains."""
+    return {
+        "dns_addresses": [subnets.address(server.number), subnets.address6(server.number)],
+        "dns_resolvers": [subnets.address(lab.world.number)],
+        "dns_update_server": subnets.address(lab.world.number),
+        "dns_tsig_name": UPDATE_KEY,
+        "dns_tsig_secret": UPDATE_SECRET,
+        "dns_tsig_algorithm": UPDATE_ALGORITHM,
+        "dns_ttl": 60,
     }
 
 

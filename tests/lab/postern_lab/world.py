@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import ipaddress
@@ -16,7 +17,13 @@ from postern_lab.engine import Engine
 from postern_lab.model import Lab
 from postern_lab.network import Subnets
 from postern_lab.project import LAB_DIR, say
-from postern_lab.zones import EXTRA_ADDRESSES, all_zones
+from postern_lab.senders import sender_domains
+from postern_lab.zones import EXTRA_ADDRESSES, SECONDARY, SILENT, all_zones
+
+# Who may change the zones of the servers' mail domains, by RFC 2136 signed as in RFC 8945. No secret, as it says.
+UPDATE_KEY = "lab-update"
+UPDATE_SECRET = base64.b64encode(b"this laboratory key is no secret").decode()
+UPDATE_ALGORITHM = "hmac-sha256"
 
 _APPLY = "/usr/local/sbin/lab-apply"
 _STAMP = "/etc/postern-lab.stamp"
@@ -39,25 +46,49 @@ def configure_world(engine: Engine, lab: Lab, subnets: Subnets) -> None:
 def render(lab: Lab, subnets: Subnets, forward_to: list[str]) -> dict[str, str]:
     """Path in the container -> content of every file of world's configuration."""
     zones = all_zones(lab, subnets)
-    declarations = [f'zone "{name}" {{ type primary; file "/etc/bind/zones/{name}"; }};' for name in sorted(zones)]
-    forward = (
-        f"    forward only;\n    forwarders {{ {' '.join(f'{a};' for a in forward_to)} }};\n" if forward_to else ""
-    )
-    address, address6 = subnets.address(lab.world.number), subnets.address6(lab.world.number)
+    names = {"address": subnets.address(lab.world.number), "address6": subnets.address6(lab.world.number)}
+    domain = lab.world.hostname.partition(".")[2]
     files = {f"/etc/bind/zones/{name}": text for name, text in zones.items()}
-    files["/etc/bind/named.conf"] = _template("named.conf", forwarders=forward, zones="\n".join(declarations))
+    files |= _name_servers(lab, subnets, [name for name in sorted(zones) if name not in lab.domains], forward_to)
     files["/etc/postfix/main.cf"] = _template(
         "main.cf",
         hostname=lab.world.hostname,
-        domain=lab.world.hostname.partition(".")[2],
-        address=address,
-        address6=address6,
+        domain=domain,
+        domains=", ".join((domain, *sender_domains())),
+        **names,
     )
     files["/etc/systemd/system/lab-addresses.service"] = _template(
         "lab-addresses.service", commands="\n".join(f"ExecStart={line}" for line in _address_commands(subnets))
     )
+    files["/etc/systemd/system/named-secondary.service"] = _template("named-secondary.service")
     files[_APPLY] = (LAB_DIR / "world" / "apply").read_text(encoding="utf-8")
     return files
+
+
+def _name_servers(lab: Lab, subnets: Subnets, fixed: list[str], forward_to: list[str]) -> dict[str, str]:
+    """Configuration of the two name servers; the zones ``fixed`` never change, the servers' mail domains may."""
+    primary = subnets.address(lab.world.number)
+    secondary = {"secondary": subnets.address(SECONDARY), "secondary6": subnets.address6(SECONDARY)}
+    served = f"also-notify {{ {secondary['secondary']}; }}; notify explicit; allow-update {{ key {UPDATE_KEY}; }};"
+    zones = [f'zone "{name}" {{ type primary; file "/etc/bind/zones/{name}"; }};' for name in fixed]
+    zones += [f'zone "{name}" {{ type primary; file "/var/lib/bind/zones/{name}"; {served} }};' for name in lab.domains]
+    copies = [
+        f'zone "{name}" {{ type secondary; primaries {{ {primary}; }}; file "{name}"; }};' for name in lab.domains
+    ]
+    forward = (
+        f"    forward only;\n    forwarders {{ {' '.join(f'{a};' for a in forward_to)} }};\n" if forward_to else ""
+    )
+    return {
+        "/etc/bind/named.conf": _template(
+            "named.conf",
+            forwarders=forward,
+            zones="\n".join(zones),
+            silent=subnets.address(SILENT),
+            key=f'key "{UPDATE_KEY}" {{ algorithm {UPDATE_ALGORITHM}; secret "{UPDATE_SECRET}"; }};',
+            **secondary,
+        ),
+        "/etc/bind/secondary.conf": _template("secondary.conf", zones="\n".join(copies), **secondary),
+    }
 
 
 def forwarders() -> list[str]:
@@ -84,6 +115,10 @@ def _address_commands(subnets: Subnets) -> list[str]:
         # preferred_lft 0: never chosen as source unless asked for (RFC 6724 rule 3).
         options = f"{subnets.address6(number)}/{subnets.ipv6.prefixlen} dev eth0 nodad preferred_lft 0"
         commands.append(f"/bin/ip -6 address replace {options}")
+    # Frames to a card that does not exist: no answer, and no "host unreachable" either.
+    commands.append(
+        f"/bin/ip neighbour replace {subnets.address(SILENT)} lladdr 02:00:00:00:00:99 nud permanent dev eth0"
+    )
     return commands
 
 

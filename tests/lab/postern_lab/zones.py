@@ -9,18 +9,26 @@ from collections.abc import Iterable
 
 from postern_lab.model import Host, Lab, Server
 from postern_lab.network import Subnets
+from postern_lab.senders import OURS, sender_records
 
 GATEWAY = 1  # the machine that runs the lab
+SECONDARY = 3  # ns2.world.example, another name server
 LISTED = 66  # in the DNSBL, no reverse name
 FORGED = 77  # its reverse name does not lead back
-CLEAN = 88  # reverse and forward agree, as for world itself
-EXTRA_ADDRESSES = (LISTED, FORGED, CLEAN)
+CLEAN = 88  # reverse and forward agree, as for world itself; in the list of good hosts
+EXTRA_ADDRESSES = (SECONDARY, LISTED, FORGED, CLEAN)
+SILENT = 99  # nobody; the network does not say so either
 
-# No secondaries here, hence a fixed serial; short times, so that nothing stale survives a change of the lab.
+# A fixed serial: world forgets its zones and its secondary's whenever it is configured. Short times, so that nothing
+# stale survives a change.
 _HEAD = """$TTL 60
 @ SOA ns.world.example. hostmaster.world.example. 1 3600 600 86400 10
 @ NS ns.world.example.
 """
+_SECONDARY_NS = "@ NS ns2.world.example.\n"
+
+# RFC 5782 section 5: a list of IPv4 and IPv6 addresses has these for testing, and never 127.0.0.1.
+_TEST_ENTRIES = ("127.0.0.2", "::ffff:127.0.0.2")
 
 _SPF_MX_ONLY = '@ TXT "v=spf1 mx -all"\n'
 
@@ -31,6 +39,7 @@ def all_zones(lab: Lab, subnets: Subnets) -> dict[str, str]:
         "example": _zone_example(lab, subnets),
         "world.example": _zone_world(lab, subnets),
         "dnsbl.example": _zone_dnsbl(subnets),
+        "dnswl.example": _zone_dnswl(subnets),
         # Empty: nothing exists there, and no question about it leaves the lab.
         **dict.fromkeys(("invalid", "test", "10.in-addr.arpa", "d.f.ip6.arpa"), _HEAD),
     }
@@ -47,43 +56,65 @@ def _addresses(subnets: Subnets, number: int, name: str = "@") -> str:
 def _zone_example(lab: Lab, subnets: Subnets) -> str:
     """``example`` itself, so that what does not exist below it (nxdomain.example) is NXDOMAIN with certainty."""
     world = lab.world.number
-    delegated = ("world.example", "dnsbl.example", "servfail.example", *lab.domains)
+    delegated = ("world.example", "dnsbl.example", "dnswl.example", "servfail.example", *lab.domains)
     children = [name.removesuffix(".example") for name in delegated if name.endswith(".example")]
     return (
         _HEAD
-        + f"ns.world A {subnets.address(world)}\nns.world AAAA {subnets.address6(world)}\n"  # glue
+        + _addresses(subnets, world, "ns.world")  # glue
+        + _addresses(subnets, SECONDARY, "ns2.world")
         + "".join(f"{child} NS ns.world\n" for child in children)
+        + "".join(f"{domain}. NS ns2.world\n" for domain in lab.domains if domain.endswith(".example"))
         + "nullmx MX 0 .\n"  # RFC 7505: accepts no mail
         + _addresses(subnets, world, "nomx")  # mail goes to the address itself (RFC 5321 section 5.1)
         + "loopmx MX 10 localhost.loopmx\nlocalhost.loopmx A 127.0.0.1\n"
         + "danglingmx MX 10 nowhere.danglingmx\n"
+        + sender_records(lab.world.hostname)
     )
 
 
 def _zone_world(lab: Lab, subnets: Subnets) -> str:
     return (
         _HEAD
-        + _SPF_MX_ONLY
+        + f'@ TXT "v=spf1 {OURS} -all"\n'
         + f"@ MX 10 {lab.world.hostname}.\n"
         + _addresses(subnets, lab.world.number)
         + _addresses(subnets, lab.world.number, "ns")
+        + _addresses(subnets, SECONDARY, "ns2")
         + _addresses(subnets, lab.world.number, f"{lab.world.hostname}.")
         + _addresses(subnets, CLEAN, "clean")
         + _addresses(subnets, GATEWAY, "gateway")
+        + "elsewhere A 192.0.2.1\nelsewhere AAAA 2001:db8::1\n"  # RFC 5737, RFC 3849
+        # Names to say in EHLO: SPF passes, or fails, for whoever says it.
+        + 'clean TXT "v=spf1 a -all"\n'
+        + _addresses(subnets, CLEAN, "helo-fail")
+        + 'helo-fail TXT "v=spf1 -all"\n'
     )
 
 
 def _zone_dnsbl(subnets: Subnets) -> str:
-    """A DNS blocklist (RFC 5782): 127.0.0.2 and its IPv6 counterpart are listed for testing, 127.0.0.1 never is."""
-    entries = ["127.0.0.2", "::ffff:127.0.0.2", subnets.address(LISTED), subnets.address6(LISTED)]
+    """A DNS blocklist (RFC 5782), and below it two that are ill: one refuses to answer, one says nothing at all."""
+    entries = [*_TEST_ENTRIES, subnets.address(LISTED), subnets.address6(LISTED)]
     names = [_reverse_labels(entry) for entry in entries]
-    return _HEAD + "".join(f'{name} A 127.0.0.2\n{name} TXT "Listed for testing"\n' for name in names)
+    return (
+        _HEAD
+        + "".join(f'{name} A 127.0.0.2\n{name} TXT "Listed for testing"\n' for name in names)
+        # What large lists answer, whatever the question, to a resolver that too many people share.
+        + '*.refusing A 127.255.255.254\n*.refusing TXT "Error: open resolver"\n'
+        + "silent NS nobody.silent\n"  # see named.conf
+    )
+
+
+def _zone_dnswl(subnets: Subnets) -> str:
+    """A DNS list of good hosts: 127.0.5.N, N the degree of trust, as dnswl.org answers."""
+    entries = [*_TEST_ENTRIES, subnets.address(CLEAN), subnets.address6(CLEAN)]
+    return _HEAD + "".join(f"{_reverse_labels(entry)} A 127.0.5.2\n" for entry in entries)
 
 
 def _zone_mail_domain(server: Server, domain: str, servers: Iterable[Server], subnets: Subnets) -> str:
     hosts: list[Host] = [host for host in servers if host.hostname.endswith(f".{domain}")]
     return (
         _HEAD
+        + _SECONDARY_NS
         + _SPF_MX_ONLY
         + f"@ MX 10 {server.hostname}.\n"
         + _addresses(subnets, server.number)
@@ -93,7 +124,12 @@ def _zone_mail_domain(server: Server, domain: str, servers: Iterable[Server], su
 
 def _zones_reverse(lab: Lab, subnets: Subnets) -> dict[str, str]:
     names = {host.number: host.hostname for host in lab.hosts}
-    names |= {GATEWAY: "gateway.world.example", CLEAN: "clean.world.example", FORGED: "nowhere.world.example"}
+    names |= {
+        GATEWAY: "gateway.world.example",
+        SECONDARY: "ns2.world.example",
+        CLEAN: "clean.world.example",
+        FORGED: "nowhere.world.example",
+    }
     zones = {}
     for network, address in ((subnets.ipv4, subnets.address), (subnets.ipv6, subnets.address6)):
         # "0.2.0.10.in-addr.arpa" or 32 nibbles, less the labels of the host part: 1, or 16 nibbles.

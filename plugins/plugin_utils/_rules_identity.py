@@ -28,6 +28,8 @@ _NEEDS = {
     "sasl": ("dovecot", "passwords are checked by Dovecot"),
     "postfix": ("dovecot", "Postfix hands all mail to Dovecot, and nobody would take it"),
     "header_guard": ("postfix", "it is a milter, and nobody would ask it"),
+    "policyd_spf": ("postfix", "Postfix starts it, and nobody else would ask it"),
+    "opendmarc": ("postfix", "it is a milter, and nobody would ask it"),
 }
 # RFC 5321 section 4.5.3.1.7: every server accepts messages of 64 KiB.
 _SMALLEST_LIMIT = 64 * 1024

@@ -42,6 +42,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         },
     },
     "absent": {"type": "list", "elements": "str", "default": []},
+    "mask": {"type": "list", "elements": "str", "default": [], "no_log": True},  # AnsibleModule does the rest
     "check": {"type": "list", "elements": "raw", "default": []},
     "apply": {"type": "list", "elements": "raw", "default": []},
     "restore": {"type": "list", "elements": "raw", "default": []},

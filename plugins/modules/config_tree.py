@@ -95,6 +95,13 @@ options:
     type: list
     elements: str
     default: []
+  mask:
+    description:
+      - Texts that must not be seen although the files they stand in may be, such as a key inside a parameter. They are
+        replaced in diffs, results and errors.
+    type: list
+    elements: str
+    default: []
   check:
     description:
       - Commands that judge the staged tree, before anything is live. They run in it, in this order.

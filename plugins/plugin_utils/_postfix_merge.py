@@ -130,7 +130,10 @@ def restriction_text(item: Any) -> str:
 
 
 def merge_restrictions(
-    base: Mapping[str, Sequence[Any]], contributions: Iterable[Mapping[str, Any]], key: str
+    base: Mapping[str, Sequence[Any]],
+    contributions: Iterable[Mapping[str, Any]],
+    key: str,
+    stands_for: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, list[str]]:
     """The restriction lists with what contributors add, in wiring order.
 
@@ -139,6 +142,7 @@ def merge_restrictions(
 
     :param base: elements, text or dictionaries, by list: client, helo, sender, relay, recipient, data, end_of_data
     :param key: which of a contribution's entries: restrictions (port 25) or submission_restrictions
+    :param stands_for: elements in whose place others are written, or none, such as the names of access variables
     :raises PostfixError: a contributor adds to a list that does not exist
     """
     lists = {name: [restriction_text(item) for item in elements] for name, elements in base.items()}
@@ -154,20 +158,26 @@ def merge_restrictions(
             tail = len(base[name]) - own
             position = len(lists[name]) - tail
             lists[name][position:position] = [restriction_text(item) for item in elements]
-    return lists
+    return {name: _put_in(elements, stands_for or {}) for name, elements in lists.items()}
+
+
+def _put_in(elements: Iterable[str], stands_for: Mapping[str, Sequence[str]]) -> list[str]:
+    return [text for element in elements for text in stands_for.get(element, [element])]
 
 
 def table_files(
     tables: Mapping[str, Mapping[str, Any]], contributions: Iterable[Mapping[str, Any]], map_type: str
-) -> dict[str, list[dict[str, str]] | list[str]]:
+) -> dict[str, list[dict[str, Any]] | list[str]]:
     """What config_tree needs to write, compile and prove lookup tables.
 
     :param tables: entries by name, compiled as map_type in maps/
-    :param contributions: their maps have path and type, and entries (compiled) or content (as it is)
+    :param contributions: their maps have path and type, and entries (compiled) or content (as it is); secret: true
+        keeps one from everybody but root, so it must be of a type that is read before privileges are dropped
     :returns: files, maps and proofs (a command each that reads the compiled table)
     :raises PostfixError: an entry that a table cannot hold, a path twice, a map without entries and content
     """
     sources = {f"maps/{name}": (map_type, render_table(entries)) for name, entries in tables.items()}
+    secret: set[str] = set()
     for contribution in contributions:
         for item in contribution.get("maps") or []:
             path, who = str(item["path"]), f"map {item['path']} of {contribution['name']}"
@@ -178,9 +188,13 @@ def table_files(
                 raise PostfixError(f"{who}: give either entries or content")
             text = str(content) if entries is None else render_table(entries)
             sources[path] = (str(item.get("type") or map_type), text)
+            secret |= {path} if item.get("secret") else set()
     compiled = {path: kind for path, (kind, _text) in sources.items() if kind in COMPILED_TYPES}
     return {
-        "files": [{"path": path, "content": text} for path, (_kind, text) in sources.items()],
+        "files": [
+            {"path": path, "content": text} | ({"secret": True} if path in secret else {})
+            for path, (_kind, text) in sources.items()
+        ],
         "maps": [{"source": path, "type": kind} for path, kind in compiled.items()],
         "proofs": [f"postmap -c {{tree}} -s {kind}:{{tree}}/{path}" for path, kind in compiled.items()],
     }

@@ -125,10 +125,12 @@ class Server(Host):
 
 @dataclass(frozen=True)
 class Lab:
-    """Everything `bin/lab json` says."""
+    """Everything `bin/lab json` says; ``numbers`` are of tests/lab/README.md, each with its two addresses."""
 
     name: str
     dns: str
+    nameservers: tuple[str, ...]
+    numbers: dict[int, tuple[str, str]]
     mynetworks: tuple[str, ...]
     world: Host
     servers: tuple[Server, ...]
@@ -153,7 +155,9 @@ def load(name: str) -> Lab:
         if entry["kind"] == "server"
     ]
     (world,) = [Host(**_host(name, entry)) for entry in facts["hosts"] if entry["kind"] == "world"]
-    return Lab(name, facts["dns"], tuple(facts["mynetworks"]), world, tuple(servers))
+    numbers = {int(number): (ipv4, ipv6) for number, (ipv4, ipv6) in facts["numbers"].items()}
+    nameservers = tuple(facts["nameservers"])
+    return Lab(name, facts["dns"], nameservers, numbers, tuple(facts["mynetworks"]), world, tuple(servers))
 
 
 def _ask(name: str, question: str) -> Any:

@@ -54,13 +54,17 @@ CLOSED = Reply(0, ())
 
 
 class Smtp:
-    """One connection. Use as a context manager; leaving it closes the socket without ceremony."""
+    """One connection. Use as a context manager; leaving it closes the socket without ceremony.
+
+    ``connection``: a socket that leads there already.
+    """
 
     def __init__(
         self,
         address: str,
         port: int = 25,
         *,
+        connection: socket.socket | None = None,
         implicit_tls: bool = False,
         timeout: float = TIMEOUT_SECONDS,
         quiet: bool = False,
@@ -69,7 +73,7 @@ class Smtp:
         self.label = f"{address}]:{port}" if ":" in address else f"{address}:{port}"
         self.quiet = quiet
         self.extensions: dict[str, str] = {}
-        self.socket: socket.socket = socket.create_connection((address, port), timeout=timeout)
+        self.socket: socket.socket = connection or socket.create_connection((address, port), timeout=timeout)
         if implicit_tls:
             self.socket = tls_context().wrap_socket(self.socket)
         self.buffer = b""

@@ -4,8 +4,8 @@
 
     pytest tests/edge --lab edge
 
-Tests marked ``enforce`` run last, after one run of site.yml with enforce.yml on all servers. With ``--as-it-is`` nothing
-is run, and what needs the other stage is skipped.
+Tests marked ``enforce`` run last, after one run of site.yml with enforce.yml on all servers. With ``--as-it-is``
+nothing is run, and what needs the other stage is skipped.
 """
 
 from __future__ import annotations

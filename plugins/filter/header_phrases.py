@@ -1,0 +1,24 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError, compile_rules
+from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
+
+
+def header_phrases(rules: Any, charsets: Any = None) -> list[dict[str, Any]]:
+    try:
+        return compile_rules(plain(rules), plain(charsets))
+    except PhraseError as error:
+        raise AnsibleFilterError(f"postern.mail.header_phrases: {error}") from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"header_phrases": header_phrases}

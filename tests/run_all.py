@@ -34,6 +34,7 @@ STAGES = (
     "differential",
     "molecule",
     "molecule-audit",
+    "molecule-edge",
     "demo-test",
 )
 PYTEST_STAGES = ("unit", "contract", "unit-slow")

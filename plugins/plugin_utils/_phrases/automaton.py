@@ -41,13 +41,15 @@ class Node:
 @dataclass
 class Automaton:
     """:param start: where matching begins
-    :param direct: where it begins at the beginning of a word too, for a charset that switches
+    :param direct: where it begins in ASCII, for a charset that switches
+    :param back: where the way back to ASCII begins
     :param finals: where the phrase is complete
     """
 
     nodes: list[Node] = field(default_factory=list)
     start: int = -1
     direct: int = -1
+    back: int = -1
     finals: frozenset[int] = frozenset()
 
     def add(self, **fields: bool | int) -> int:
@@ -177,7 +179,8 @@ def _entry(automaton: Automaton, modes: _Modes, first: dict[bytes, int], begins:
     automaton.start = automaton.add(border=True)
     for mode in sorted(begins):
         skipping = automaton.add(skips=1 if mode in (b"", b"\x1b(I") else 2, after_skips=first[mode])
-        for sequence in modes.enter[mode] if mode else modes.charset.leave:
-            automaton.path(automaton.start, sequence, skipping)
         if not mode:
             automaton.direct = skipping
+            automaton.back = automaton.add(border=True)
+        for sequence in modes.enter[mode] if mode else modes.charset.leave:
+            automaton.path(automaton.start if mode else automaton.back, sequence, skipping)

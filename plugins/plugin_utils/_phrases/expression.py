@@ -160,7 +160,7 @@ class Expression:
 
     def _closing(self, number: int, rest: str) -> Iterator[Way]:
         node = self._automaton.nodes[number]
-        begun = number not in (self._automaton.start, self._automaton.direct)
+        begun = number not in (self._automaton.start, self._automaton.direct, self._automaton.back)
         if begun and (node.border or not self._charset.switches):
             yield rest + r"\?=", ("C", node.home, 0, None)
 
@@ -179,16 +179,18 @@ class Expression:
     # Where it begins
 
     def _entry(self, anchored: bool) -> list[Way]:
-        start, direct = self._automaton.start, self._automaton.direct
+        start, direct, back = self._automaton.start, self._automaton.direct, self._automaton.back
         if anchored:
             return [("", ("R", start, 0, None))]
         word = rf".*?{_OPEN}"
-        ways = [(self._raw_walk() + text, state) for text, state in self._raw_bytes(start)]
-        ways += [(rf"{word}[Qq]\?{self._q_walk()}", ("Q", start, 0, None))]
-        ways += [(rf"{word}[Bb]\?{text}", ("B", start, phase, None)) for text, phase in self._base64_walk()]
+        ways: list[Way] = [(self._raw_walk(start) + text, state) for text, state in self._raw_bytes(start)]
+        for number in (each for each in (start, back) if each >= 0 and self._automaton.nodes[each].edges):
+            ways += [(rf"{word}[Qq]\?{self._q_walk()}", ("Q", number, 0, None))]
+            ways += [(rf"{word}[Bb]\?{text}", ("B", number, phase, None)) for text, phase in self._base64_walk()]
         if direct >= 0:
-            ways += [("", ("R", direct, 0, None)), (rf"{word}[Qq]\?", ("Q", direct, 0, None))]
-            ways += [(rf"{word}[Bb]\?", ("B", direct, 0, None))]
+            ascii_begins = self._automaton.nodes[direct].after_skips
+            ways += [(self._raw_walk(ascii_begins) + text, state) for text, state in self._raw_bytes(ascii_begins)]
+            ways += [(rf"{word}[Qq]\?", ("Q", direct, 0, None)), (rf"{word}[Bb]\?", ("B", direct, 0, None))]
         return ways
 
     def _first_bytes(self) -> set[int]:
@@ -200,17 +202,17 @@ class Expression:
             return not self._first_bytes() & CHARSETS[DOUBLE].trails
         return not (self._charset.leads and self._first_bytes() & self._charset.trails)
 
-    def _raw_walk(self) -> str:
+    def _raw_walk(self, number: int) -> str:
         """From the beginning of the value to the phrase, from character to character where that matters."""
         char = "."
         if not self._is_aligned() and self._charset.name != ANY:
             leads, trails = _byte_class(self._charset.leads), _byte_class(self._charset.trails)
             char = f"(?:{leads}{trails}|{leads}(?!{trails})|[^{leads[1:]})"
-        return f"(?:{_NO_ASCII}|(?!{_NO_ASCII}){char})*?" if self._is_ascii() else f"{char}*?"
+        return f"(?:{_NO_ASCII}|(?!{_NO_ASCII}){char})*?" if self._is_ascii(number) else f"{char}*?"
 
-    def _is_ascii(self) -> bool:
+    def _is_ascii(self, start: int) -> bool:
         """Whether the phrase, as raw text, could stand by accident in what is no ASCII: base64, the kanji of a mode."""
-        reached, pending = set(), [self._automaton.start]
+        reached, pending = set(), [start]
         while pending:
             number = pending.pop()
             if number in self._automaton.finals:

@@ -57,7 +57,17 @@ class Role:
 # Roles that are no features: they make no daemon, and nobody switches them on.
 ALWAYS = frozenset({"mail", "dns"})
 # Read by the playbooks themselves, before any role.
-_PLAYBOOK_INPUTS = frozenset({"mail_hosts"})
+_REPORT_INPUTS = (
+    "days",
+    "directory",
+    "formats",
+    "source",
+    "files",
+    "minimum_days",
+    "minimum_hosts",
+    "config_directory",
+)
+_PLAYBOOK_INPUTS = frozenset({"mail_hosts", *(f"postscreen_report_{name}" for name in _REPORT_INPUTS)})
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from ansible_collections.postern.mail.plugins.plugin_utils._postfix import Postf
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix_merge import merge_restrictions
 
 
-def postfix_merge_restrictions(lists: Any, contributions: Any, key: str = "restrictions") -> dict[str, list[str]]:
+def postfix_merge_restrictions(
+    lists: Any, contributions: Any, key: str = "restrictions", stands_for: Any = None
+) -> dict[str, list[str]]:
     try:
-        return merge_restrictions(lists, contributions, key)
+        return merge_restrictions(lists, contributions, key, stands_for)
     except (PostfixError, KeyError) as error:
         raise AnsibleFilterError(f"restrictions: {error}") from error
 

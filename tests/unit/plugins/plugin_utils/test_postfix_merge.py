@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
@@ -163,7 +164,11 @@ def test_tables_come_with_what_compiles_and_proves_them() -> None:
             {"path": "maps/more", "content": "a\tb\n"},
         ],
         "maps": [{"source": "maps/domains", "type": "lmdb"}, {"source": "maps/more", "type": "lmdb"}],
-        "proofs": ["postmap -c {tree} -s lmdb:{tree}/maps/domains", "postmap -c {tree} -s lmdb:{tree}/maps/more"],
+        "proofs": [
+            "postmap -c {tree} -s lmdb:{tree}/maps/domains",
+            "postmap -c {tree} -s lmdb:{tree}/maps/more",
+            {"command": ["sh", "-c", ANY, "{tree}", "maps/screen.cidr", "cidr"], "silent": True},
+        ],
     }
 
 

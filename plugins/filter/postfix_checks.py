@@ -1,0 +1,29 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import check_tables, footer_map
+from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
+from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
+
+
+def postfix_checks(rules: Any, generated: Any) -> dict[str, Any]:
+    try:
+        return check_tables(plain(rules), plain(generated))
+    except PostfixError as error:
+        raise AnsibleFilterError(f"content checks: {error}") from error
+
+
+def postfix_reply_footers(footers: Any) -> list[dict[str, Any]]:
+    return footer_map(plain(footers))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"postfix_checks": postfix_checks, "postfix_reply_footers": postfix_reply_footers}

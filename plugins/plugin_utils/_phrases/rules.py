@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postern.mail.plugins.plugin_utils._phrases.actions import action_text
+from ansible_collections.postern.mail.plugins.plugin_utils._content.checks import Check
 from ansible_collections.postern.mail.plugins.plugin_utils._phrases.automaton import build, spellings
 from ansible_collections.postern.mail.plugins.plugin_utils._phrases.charsets import (
     CHARSETS,
@@ -24,6 +24,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.expression i
 
 # Postfix: "i" switches off the default, which is to ignore case; base64 does not.
 FLAGS = "i"
+ALL_HEADERS = "*"
 # Headers that Postfix gives to mime_header_checks wherever they stand (global/header_opts.c: HDR_OPT_MIME).
 _MIME_HEADER = re.compile(r"content-(?:description|disposition|id|transfer-encoding|type)|mime-version", re.IGNORECASE)
 
@@ -110,7 +111,7 @@ def _expressions(
 
 def _header_expression(headers: Sequence[str]) -> str:
     """The name and its colon; Postfix has taken out white space between the two (mime_state.c)."""
-    if "*" in headers:
+    if ALL_HEADERS in headers:
         return "^[!-9;-~]+:"
     names = "|".join("".join(literal(ord(char)) for char in name) for name in headers)
     return f"^(?i:{names}):"
@@ -121,25 +122,32 @@ def compile_rules(rules: Iterable[Mapping[str, Any]], charsets: Sequence[str] | 
 
     :raises PhraseError: a rule cannot be compiled
     """
-    return [line for rule in rules for line in _lines(rule, charsets)]
+    return [line for place, rule in enumerate(rules) for line in _lines(place, rule, charsets)]
 
 
-def _lines(rule: Mapping[str, Any], charsets: Sequence[str] | None) -> Iterable[dict[str, Any]]:
-    action = action_text(rule)
-    headers = headers_of(rule)
+def _lines(place: int, rule: Mapping[str, Any], charsets: Sequence[str] | None) -> Iterable[dict[str, Any]]:
     tables: dict[str, list[str]] = {}
-    for header in headers:
-        for table in ("header_checks", "mime_header_checks") if header == "*" else [table_of(header)]:
+    for header in headers_of(rule):
+        for table in ("header_checks", "mime_header_checks") if header == ALL_HEADERS else [table_of(header)]:
             tables.setdefault(table, []).append(header)
     compiled = compile_rule(rule, charsets)
     for table, names in tables.items():
         for text, comment in compiled.patterns:
             pattern = _header_expression(names) + text
-            yield {
-                "table": table,
-                "pattern": pattern,
-                "flags": FLAGS,
-                "action": action,
-                "line": f"/{pattern}/{FLAGS} {action}",
-                "comment": f"{', '.join(names)}: {comment}",
-            }
+            yield line_of("header_phrases", place, rule, table, pattern, f"{', '.join(names)}: {comment}")
+
+
+def line_of(
+    variable: str, place: int, rule: Mapping[str, Any], table: str, pattern: str, comment: str
+) -> dict[str, Any]:
+    """A line as plain data; actions and replies are those of all content checks."""
+    data = {
+        "pattern": pattern,
+        "flags": FLAGS,
+        "action": str(rule.get("action") or "REJECT"),
+        "text": str(rule.get("text") or "").replace("$", "$$"),  # no group of ours is for anybody to cite
+        "observe": bool(rule.get("observe")),
+        "comment": comment,
+    }
+    check = Check(variable, place, data)
+    return {"table": table, "name": check.name, **data, "line": check.line, "footer": check.footer}

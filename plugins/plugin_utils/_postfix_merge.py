@@ -170,7 +170,7 @@ def _put_in(elements: Iterable[str], stands_for: Mapping[str, Sequence[str]]) ->
 
 def table_files(
     tables: Mapping[str, Mapping[str, Any]], contributions: Iterable[Mapping[str, Any]], map_type: str
-) -> dict[str, list[dict[str, Any]] | list[str]]:
+) -> dict[str, list[Any]]:
     """What config_tree needs to write, compile and prove lookup tables.
 
     :param tables: entries by name, compiled as map_type in maps/
@@ -193,18 +193,15 @@ def table_files(
             sources[path] = (str(item.get("type") or map_type), text)
             secret |= {path} if item.get("secret") else set()
     compiled = {path: kind for path, (kind, _text) in sources.items() if kind in COMPILED_TYPES}
+    proofs: list[Any] = [f"postmap -c {{tree}} -s {kind}:{{tree}}/{path}" for path, kind in compiled.items()]
+    for path, (kind, _text) in sources.items():
+        if kind in _READ_AS_THEY_ARE:
+            proofs.append({"command": ["sh", "-c", _READ, "{tree}", path, kind], "silent": True})
     return {
         "files": [
             {"path": path, "content": text} | ({"secret": True} if path in secret else {})
             for path, (_kind, text) in sources.items()
         ],
         "maps": [{"source": path, "type": kind} for path, kind in compiled.items()],
-        "proofs": [
-            *(f"postmap -c {{tree}} -s {kind}:{{tree}}/{path}" for path, kind in compiled.items()),
-            *(
-                {"command": ["sh", "-c", _READ, "{tree}", path, kind], "silent": True}
-                for path, (kind, _text) in sources.items()
-                if kind in _READ_AS_THEY_ARE
-            ),
-        ],
+        "proofs": proofs,
     }

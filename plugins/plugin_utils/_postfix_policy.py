@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.postern.mail.plugins.plugin_utils._content.places import place_of, sound
 from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.ask.advice_text import advice
@@ -43,7 +44,7 @@ def whole_lists(values: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The lists that have elements which say no restriction, without these: the rest is judged all the same."""
     lists = {name: values[name] for name in LIST_VARIABLES if isinstance(values.get(name), list)}
     whole = {name: [item for item in value if says_something(item)] for name, value in lists.items()}
-    return {name: value for name, value in whole.items() if len(value) < len(lists[name])}
+    return {name: value for name, value in whole.items() if len(value) < len(lists[name])} | sound(values)
 
 
 def says_something(item: Any) -> bool:
@@ -124,6 +125,9 @@ class Written:
         """The variable and element to change, as near as they are known."""
         if not finding.parameter:
             return _service_place(finding.service, "", inventory)
+        ours = place_of(finding.parameter, finding.element, inventory.values)
+        if ours:
+            return Place(*ours, finding.element)
         name, override = finding.parameter, self._override(finding)
         if override is not None:
             reference = _REFERENCE.fullmatch(override)
@@ -245,6 +249,9 @@ def _list_place(variable: str, key: str, stage: str, item: str, nth: int, invent
     own = [index for index, element in enumerate(elements) if _text(element) == item]
     if not item:
         return Place(variable)
+    ours = place_of(item.partition(" ")[2], "", inventory.values)
+    if ours:
+        return Place(ours[0], "", item)
     if nth < len(own):
         return Place(variable, f"[{own[nth]}]", item)
     for who, contribution in _contributions(inventory):

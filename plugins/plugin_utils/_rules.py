@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ansible_collections.postern.mail.plugins.plugin_utils import (
+    _rules_access,
     _rules_aliases,
+    _rules_content,
     _rules_identity,
     _rules_policy,
     _rules_unbound,
@@ -25,6 +27,8 @@ RULES: Sequence[Rule] = (
     *_rules_users.RULES,
     *_rules_aliases.RULES,
     *_rules_unbound.RULES,
+    *_rules_access.RULES,
+    *_rules_content.RULES,
     *_rules_policy.RULES,
 )
 

@@ -114,14 +114,15 @@ class Entry:
             reason += f", and a {self.stage} has no {wrong[0]}" if wrong else ""
             yield Fault("access-key", f".{wrong[0]}" if wrong else "", reason, f"Write one of {listed(allowed)}")
             return
-        yield from key_faults(self.stage, self.kind, str(self.data[self.kind]))
+        keys = list(key_faults(self.stage, self.kind, str(self.data[self.kind])))
+        yield from keys
         if self.data.get("subdomains") and self.kind != "domain":
             yield Fault("access-key", ".subdomains", "only a domain has subdomains", "Remove it")
         elif self.data.get("subdomains") and str(self.data["domain"]).startswith("."):
             yield Fault("access-key", ".subdomains", "the dot before the domain says so already", "Remove one of them")
         told = list(argument_faults(self.action, self.text))
         yield from told
-        if self.kind == "pattern" and not told and not self.data.get("observe"):
+        if self.kind == "pattern" and not told and not keys and not self.data.get("observe"):
             yield from result_faults(self.line, self.result)
         yield from self._code()
         if self.data.get("observe") and self.action in NOTHING_TO_TRY:

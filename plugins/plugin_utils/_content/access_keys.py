@@ -51,6 +51,10 @@ def _domain(stage: str, value: str) -> Iterator[Fault]:
         fix = f"Write: address: {value}" if not value.startswith("@") else f"Write: {value[1:]}"
         yield Fault(RULE, ".domain", "it has an @, and a domain has none", fix, value)
         return
+    if value.startswith("*."):
+        fix = f"Write: domain: {value[1:]}, or domain: {value[2:]} with subdomains: true"
+        yield Fault(RULE, ".domain", "* is no wildcard here", fix, value)
+        return
     never = (keys._helo_key if stage == "helo" else keys._host_key)(value, False)
     if never:
         yield Fault(

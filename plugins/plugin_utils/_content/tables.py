@@ -19,6 +19,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._postfix import Postf
 _HEAD = "# Written by the Ansible role postern.mail.postfix; changes made here are overwritten."
 _DIRECTORY = "$maps_directory"
 FOOTERS = "reply_footers"
+OWN_SENDERS = "postfix_own_domain_senders_from"
 # The whole table must answer what the rule says: no rule before it may take the sample.
 _ANSWER = (
     'found=$(postmap -u -c "$0" -q "$2" "pcre:$0/maps/$1"); test "$found" = "$3" || '
@@ -70,9 +71,9 @@ def _plain(name: str, kind: str, lines: Iterable[str]) -> Map:
     return {"path": f"maps/{name}", "type": kind, "content": "\n".join([_HEAD, *lines]) + "\n"}
 
 
-def check_tables(rules: Mapping[str, Any], generated: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def check_tables(rules: Mapping[str, Any], generated: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """:param rules: value by variable, such as postfix_header_checks
-    :param generated: lines made by others, by table; they stand behind the rules
+    :param generated: lines that others make, with table, line, comment and footer; they stand behind the rules
 
     :returns: maps; parameters: what main.cf says, all five or none; footers; proofs: commands for config_tree
     :raises PostfixError: a rule that cannot be written
@@ -84,13 +85,21 @@ def check_tables(rules: Mapping[str, Any], generated: Mapping[str, Sequence[str]
     for variable, table in checks.VARIABLES.items():
         mine = checks.checks(table, rules.get(variable))
         _refuse(variable, ((each.place, each.faults()) for each in mine))
-        lines = [line for each in mine for line in each.lines] + list(generated.get(table) or ())
+        lines = [line for each in mine for line in each.lines] + _generated(table, generated)
         parameters[table] = f"pcre:{_DIRECTORY}/{table}" if lines else ""
         if lines:
             maps.append(_plain(table, "pcre", lines))
             proofs += _samples(table, mine)
         footers += [each.footer for each in mine if each.footer]
+    # One rule may have several lines, each with the same reply.
+    footers += dict.fromkeys(str(each["footer"]) for each in generated if each.get("footer"))
     return {"maps": maps, "parameters": parameters if maps else {}, "footers": footers, "proofs": proofs}
+
+
+def _generated(table: str, generated: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        line for each in generated if each["table"] == table for line in (f"# {each['comment']}", str(each["line"]))
+    ]
 
 
 def footer_map(footers: Iterable[str]) -> list[Map]:
@@ -120,7 +129,7 @@ def asked_of_strangers(check: str, name: str, allowed: Sequence[str]) -> dict[st
     :returns: maps; classes; elements: what stands in place of the check
     :raises PostfixError: one of them is neither
     """
-    told = [f"postfix_own_domain_senders_from[{place}]: {fault.reason}" for place, fault in sender_faults(allowed)]
+    told = [f"{OWN_SENDERS}[{place}]: {fault.reason}" for place, fault in sender_faults(allowed)]
     if told:
         raise PostfixError("; ".join(told))
     networks = [each for each in allowed if is_network(each)]

@@ -12,8 +12,9 @@ short_description: Say what a dynamic update has to change
 version_added: 0.1.0
 description:
   - Asks the primary server what it has and compares. Nothing is changed. It runs on the controller.
-  - Of a TXT set only values of the same kind are to be replaced (C(v=spf1), C(v=DMARC1), C(v=TLSRPTv1), C(v=STSv1)); everything at
-    the name of a DKIM key. What belongs to others is in the new set as well, since an update replaces sets whole.
+  - Of a TXT set only values of the same kind are to be replaced (C(v=spf1), C(v=DMARC1), C(v=TLSRPTv1), C(v=STSv1));
+    everything at the name of a DKIM key. What belongs to others is in the new set as well, since an update replaces
+    sets whole.
 requirements: [dnspython]
 options:
   records:
@@ -80,7 +81,8 @@ address:
   returned: without O(proof)
   type: str
 changes:
-  description: Sets of records to replace, each with C(zone), C(name), C(type), C(ttl) and C(value), all values of the new set.
+  description: >-
+    Sets of records to replace, each with C(zone), C(name), C(type), C(ttl) and C(value), all values of the new set.
   returned: without O(proof)
   type: list
   elements: dict

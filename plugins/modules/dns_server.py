@@ -16,10 +16,12 @@ description:
 options:
   server:
     description:
-      - Its C(hostname), C(domains), C(parked_domains), C(addresses), C(ttl), C(mx_priority), C(spf) (C(servers), C(extra), C(all)),
-        C(dmarc) (the tags of RFC 9989), C(tlsrpt_rua), C(mta_sts_id), C(services), C(service_priority), C(autoconfig), C(web_host),
-        C(caa) (C(issuers), C(iodef)) and C(records). Only the first is needed.
-      - C(addresses_given) says whether the addresses are a person's; of those found on the host a private one is a mistake.
+      - Its C(hostname), C(domains), C(parked_domains), C(addresses), C(ttl), C(mx_priority), C(spf) (C(servers),
+        C(extra), C(all)), C(dmarc) (the tags of RFC 9989), C(tlsrpt_rua), C(mta_sts_id), C(services),
+        C(service_priority), C(autoconfig), C(web_host), C(caa) (C(issuers), C(iodef)) and C(records). Only the first
+        is needed.
+      - C(addresses_given) says whether the addresses are a person's; of those found on the host a private one is a
+        mistake.
     type: dict
     required: true
 attributes:

@@ -230,3 +230,58 @@ def _addresses(term: Term, target: str, ask: Ask, total: Cost) -> None:
         total.void.append(f"{term.name} {target}")
     if any(answer.status == "failed" for answer in answers):
         total.failed.append(target)
+
+
+def allows(address: str, domain: str, text: str, ask: Ask) -> bool | None:
+    """Whether a record passes an address; None where a macro or an answer that did not come decides."""
+    return _allows(ipaddress.ip_address(address), canonical_name(domain), text, ask, MAX_LOOKUPS)
+
+
+def _allows(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, domain: str, text: str, ask: Ask, depth: int
+) -> bool | None:
+    try:
+        terms = parse(text)
+    except SpfError:
+        return False
+    for term in _effective(terms):
+        matches = _matches(address, term, domain, ask, depth)
+        if matches is None:
+            return None
+        if matches:
+            return term.qualifier in ("+", "")
+    end = [term for term in terms if term.name == "all"]
+    return bool(end) and end[0].qualifier == "+"
+
+
+def _matches(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, term: Term, domain: str, ask: Ask, depth: int
+) -> bool | None:
+    if term.name in _ADDRESSES:
+        return address in ipaddress.ip_network(term.value, strict=False)
+    if term.has_macro or term.name in ("ptr", "exists"):
+        return None
+    target = canonical_name(term.value) or domain
+    if term.name in ("include", "redirect"):
+        answer = ask(target, "TXT")
+        found = [each for each in answer.values if is_spf(each)]
+        if answer.status in ("failed", "unknown") or depth <= 0:
+            return None
+        return _allows(address, target, found[0], ask, depth - 1) if len(found) == 1 else False
+    if term.name not in ("a", "mx"):
+        return False
+    hosts = [target]
+    if term.name == "mx":
+        hosts = [canonical_name(value.partition(" ")[2]) for value in ask(target, "MX").values]
+    networks = [f"{each}{_prefix(term.prefix, address)}" for host in hosts for each in _found(host, address, ask)]
+    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def _found(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, ask: Ask) -> tuple[str, ...]:
+    return ask(host, "A" if address.version == 4 else "AAAA").values
+
+
+def _prefix(prefix: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """``/24//64``: the first is for IPv4, the second for IPv6 (RFC 7208 5.6)."""
+    four, _both, six = prefix.partition("//")
+    return four if address.version == 4 else f"/{six}" if six else ""

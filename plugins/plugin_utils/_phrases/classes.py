@@ -110,3 +110,63 @@ def nibbles_in_q(nibbles: Collection[int]) -> str:
     # 3D is "=", and 3F is "?", which ends a word
     raw += (r"\x30-\x3C\x3E" if 3 in nibbles else "") + (r"\x50-\x5F" if 5 in nibbles else "")
     return f"(?:=[{digits}]{HEX}|[{raw}])"
+
+
+def bytes_in_base64(values: Collection[int], phase: int, bits: int | None) -> list[tuple[str, int, int | None]]:
+    """As :func:`byte_in_base64` for any of some bytes; those that lead to the same bits share an expression."""
+    if len(values) > 128:
+        return [(ANY_DIGIT * 2 if phase == 2 else ANY_DIGIT, (phase + 1) % 3, None)]
+    if phase == 2:
+        tops: dict[int, set[int]] = {}
+        for byte in values:
+            tops.setdefault(byte >> 6, set()).add(byte & 63)
+        ways = [
+            digit_class((high << 2) | top for high in _any(bits, 16)) + digit_class(low) for top, low in tops.items()
+        ]
+        return [(ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})", 0, None)]
+    shift, highs = (2, [0]) if phase == 0 else (4, list(_any(bits, 4)))
+    kept: dict[int, set[int]] = {}
+    for byte in values:
+        low = byte & ((1 << shift) - 1)
+        kept.setdefault(low, set()).update((high << 4 if phase else 0) | byte >> shift for high in highs)
+    return [(digit_class(digits), phase + 1, low) for low, digits in kept.items()]
+
+
+def raw_class(values: Collection[int]) -> str:
+    """Any of some bytes."""
+    if len(values) > 128:
+        return '[^"]'
+    texts = [literal(byte) for byte in sorted(values)]
+    return texts[0] if len(texts) == 1 else f"[{''.join(texts)}]"
+
+
+def bytes_in_q(values: Collection[int]) -> str:
+    """Any of some bytes in the Q encoding."""
+    return f"(?:={HEX}{{2}}|[^?=])" if len(values) > 128 else _coded(values, "=", b"=?_\x20")
+
+
+def bytes_in_percent(values: Collection[int]) -> str:
+    """Any of some bytes in the percent encoding of RFC 2231."""
+    return rf"(?:%{HEX}{{2}}|[^%;\x22])" if len(values) > 128 else _coded(values, "%", b'%;"\x20')
+
+
+def _coded(values: Collection[int], mark: str, special: bytes) -> str:
+    codes: dict[str, set[str]] = {}
+    for byte in sorted(values):
+        first, second = (f"{byte:02X}"[place] for place in (0, 1))
+        codes.setdefault(second, set()).add(first)
+    ways = []
+    plain = [byte for byte in values if byte not in special]
+    if plain:
+        ways.append(raw_class(plain))
+    if mark == "=" and 0x20 in values:
+        ways.append(r"[_\x20]")
+    for second, firsts in codes.items():
+        digits = [_hex_digits(firsts), _hex_digits({second})]
+        ways.append(mark + "".join(digits))
+    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+
+
+def _hex_digits(digits: Collection[str]) -> str:
+    both = sorted({case for digit in digits for case in (digit, digit.lower())})
+    return both[0] if len(both) == 1 else f"[{''.join(both)}]"

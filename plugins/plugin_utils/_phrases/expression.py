@@ -102,8 +102,7 @@ class Expression:
             others = {label for other in doubles for label in other.labels}
             names = "|".join([_STATEFUL_LABELS, *(f"{_name(label)}[*?]" for label in sorted(others))])
             return rf"=\?(?!(?i:{names}))[!->@-~]+\?"
-        names = "|".join(_name(label) for label in sorted(self._labels))
-        return rf"=\?(?i:{names})(?:\*[!->@-~]*)?\?"
+        return rf"=\?{label_choice(self._labels)}\?"
 
     # What can come next
 
@@ -276,6 +275,13 @@ def _byte_class(values: Collection[int]) -> str:
         else:
             runs.append([value])
     return "[" + "".join(rf"\x{run[0]:02X}-\x{run[-1]:02X}" for run in runs) + "]"
+
+
+def label_choice(labels: Collection[str]) -> str:
+    """Names of a charset in an encoded word, with the language that RFC 2231 allows; any name where none is given."""
+    if not labels:
+        return "[!->@-~]+"
+    return f"(?i:{'|'.join(_name(label) for label in sorted(labels))})(?:\\*[!->@-~]*)?"
 
 
 def _name(label: str) -> str:

@@ -38,6 +38,7 @@ MOST_CLIENTS = 50000
 MOST_SESSIONS = 20000
 MOST_MAILS = 20000
 MOST_SITES = 24
+MOST_PROGRAMS = 1000
 MOST_SITES_TOLD = 100
 MOST_LISTINGS = 500
 
@@ -99,6 +100,7 @@ class Tally:
         self._mails: dict[str, Mail] = {}
         self._ids: dict[str, str] = {}  # Message-ID -> queue ID
         self._day = ("", 0, 0)
+        self._programs: dict[str, Any] = {}
         self._sums = Sums()
         self.days: dict[str, dict[str, int]] = {}
         self.ranks: dict[int, int] = {}
@@ -127,9 +129,16 @@ class Tally:
 
     def feed(self, at: int, program: str, text: str) -> None:
         """A line of the log. Lines of programs that do not matter cost next to nothing."""
-        reader = self._readers.get(program.rpartition("/")[2])
-        if reader is None or "/submission" in program or "/smtps" in program:
-            return
+        reader = self._programs.get(program)
+        if reader is None:
+            if program in self._programs:
+                return
+            users = "/submission" in program or "/smtps" in program
+            reader = None if users else self._readers.get(program.rpartition("/")[2])
+            if len(self._programs) < MOST_PROGRAMS:
+                self._programs[program] = reader
+            if reader is None:
+                return
         self.lines += 1
         if self.first is None:
             self.first = at
@@ -248,7 +257,6 @@ class Tally:
             self._put_off(at, client)
             client.screened = client.screened or at
         else:
-            client.rejected += 1
             self._count(at, "refused")
 
     # dnsblog(8)

@@ -43,7 +43,7 @@ def judge(
     """
     data = merge(results)
     settings = [result["settings"] for result in results]
-    threshold = min((one["threshold"] for one in settings), default=1)
+    threshold = _threshold(data, settings)
     hosts = tuple(good_hosts(data["clients"], networks(allowed), threshold))
     enough = _enough(data, minimum_days, minimum_hosts)
     verdicts = tuple(_verdict(test, data, settings, hosts, enough) for test in TESTS)
@@ -57,6 +57,12 @@ def judge(
         threshold=threshold,
         warnings=tuple(_warnings(data, results)),
     )
+
+
+def _threshold(data: Mapping[str, Any], settings: Sequence[Mapping[str, Any]]) -> int:
+    """As it is set; where nothing is known of that, the lowest rank that was logged."""
+    known = [int(one["threshold"]) for one in settings if one["sites"]]
+    return min(known or [int(rank) for rank, _number in data["ranks"]], default=1)
 
 
 def networks(texts: Iterable[str]) -> list[Network]:
@@ -92,11 +98,11 @@ def _allowed(client: Mapping[str, Any], allowed: Collection[Network]) -> bool:
 def _host(client: Mapping[str, Any], threshold: int) -> Host:
     return Host(
         address=str(client["address"]),
-        name=str(client.get("name", "")),
-        helo=tuple(client.get("helo", ())),
+        name=words.clean(client.get("name", "")),
+        helo=tuple(words.clean(name) for name in client.get("helo", ())),
         fails=dict(client.get("fails", {})),
         rank=int(client.get("rank", 0)),
-        sites=tuple((site, answer) for site, answer in client.get("sites", ())),
+        sites=tuple((words.clean(site), words.clean(answer)) for site, answer in client.get("sites", ())),
         signs=tuple(signs(client)),
         doubts=tuple(_doubts(client, threshold)),
         delivered=int(client.get("delivered", 0)),
@@ -109,6 +115,8 @@ def _host(client: Mapping[str, Any], threshold: int) -> Host:
 def _doubts(client: Mapping[str, Any], threshold: int) -> Iterator[str]:
     """What spammers whose mail got through have, and good hosts mostly not."""
     rank = client.get("rank", 0)
+    if "denylist" in client.get("fails", {}):
+        yield "it is on your own deny list"
     if "dnsbl" in client.get("fails", {}) and rank >= 2 * threshold:
         yield f"DNSBL rank {rank}, twice the threshold or more"
     if client.get("junk", 0) and client["junk"] >= client.get("delivered", 0):
@@ -145,9 +153,10 @@ def _verdict(
     if not sessions and (not measured or not data["hosts"].get("seen")):
         return verdict(Advice.NOT_MEASURED, words.NOT_MEASURED[test] if data["hosts"].get("seen") else words.NOBODY)
     if measured and not observing:
-        return verdict(Advice.ENFORCED, "It is enforced already.")
+        stops = words.count(len(good), "host that something speaks for", "hosts that something speaks for")
+        return verdict(Advice.ENFORCED, f"It is enforced already.{f' It stopped {stops}.' if good else ''}")
     if allow:
-        mails = sum(host.lost.get(test, 0) for host in good)
+        mails = sum(host.lost.get(test, 0) for host in good if host.allow)
         lost = f", and with them {words.count(mails, 'message', 'messages')} that were delivered" if mails else ""
         return verdict(
             Advice.ALLOW_FIRST, f"It would have stopped {words.count(allow, 'good host', 'good hosts')}{lost}."
@@ -211,7 +220,9 @@ def _warnings(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
     """What makes the numbers less than they seem."""
     for result in results:
         name = result["name"]
-        if not result["settings"]["running"] and result["hosts"].get("seen"):
+        if not result["settings"]["version"]:
+            yield f"{name}: there is no Postfix; what was observed is told, but not how it is set up."
+        elif not result["settings"]["running"] and result["hosts"].get("seen"):
             yield f"{name}: postscreen is not in master.cf now, although it has logged something in this time."
         elif not result["settings"]["running"]:
             yield f"{name}: postscreen does not run there. Add postscreen to mail_features."

@@ -18,6 +18,10 @@ _MOST = 15
 
 def lines(report: Report) -> Iterator[str]:
     """A summary: the numbers, each test, the hosts, and what to write into the inventory."""
+    yield from (words.clean(line) for line in _lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
     yield f"{report.name or ', '.join(report.servers)}: {numbers(report)}"
     headline, more = words.HEADLINES[report.advice]
     yield from _wrap(f"  {headline} {more}", "  ")
@@ -27,6 +31,7 @@ def lines(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield from _wrap(f"  ! {warning}", "    ")
     yield from _hosts(report.hosts)
+    yield from _threshold(report)
     yield from _paste(report)
 
 
@@ -73,6 +78,16 @@ def why(host: Host) -> str:
     speaks = ", ".join(mails if sign == "delivered" else words.SIGNS[sign] for sign in host.signs)
     against = f"; but {', '.join(host.doubts)}" if host.doubts else ""
     return f"{failed}{rank}; {speaks}{against}; last seen {inventory.day(host.last)}"
+
+
+def _threshold(report: Report) -> Iterator[str]:
+    """The first higher threshold that spares anybody."""
+    found = next((one for one in report.thresholds if one.spared), None)
+    if found:
+        rest = words.count(found.hosts, "host", "hosts")
+        text = f"  With postscreen_dnsbl_threshold {found.value} instead, these would pass: {', '.join(found.spared)}"
+        yield ""
+        yield from _wrap(f"{text}; {rest} would still be stopped.", "    ")
 
 
 def _paste(report: Report) -> Iterator[str]:

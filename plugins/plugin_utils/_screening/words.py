@@ -83,5 +83,10 @@ def count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def clean(text: object) -> str:
+    """Without what would drive a terminal, or turn the direction of writing."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
+
+
 def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.postern.mail.plugins.plugin_utils._content import checks
+from ansible_collections.postern.mail.plugins.plugin_utils._content import checks, generated
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, shown
 from ansible_collections.postern.mail.plugins.plugin_utils._rules_access import mistake
 from ansible_collections.postern.mail.plugins.plugin_utils._sizes import parse_size
 
 _SIZE = "postfix_body_checks_size_limit"
+CHARSETS = "postfix_phrase_charsets"
 
 
 def written(inventory: Inventory) -> Iterator[Mistake]:
@@ -39,4 +40,13 @@ def size(inventory: Inventory) -> Iterator[Mistake]:
         yield Mistake("size", _SIZE, "it is not a size", str(error), value=shown(value))
 
 
-RULES = (written, size)
+def phrases(inventory: Inventory) -> Iterator[Mistake]:
+    """Phrases that a charset cannot write, and what is done about those that are found."""
+    if "postfix" not in inventory.features:
+        return
+    charsets = [name for __, name in inventory.texts(CHARSETS)]
+    for place, rule in inventory.dicts(generated.PHRASES):
+        yield from (mistake(generated.PHRASES, place, fault) for fault in generated.phrase_faults(rule, charsets))
+
+
+RULES = (written, phrases, size)

@@ -28,7 +28,10 @@ from ansible_collections.postern.mail.plugins.plugin_utils._content.replies impo
 TABLES = ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks", "milter_header_checks")
 VARIABLES = {f"postfix_{table}": table for table in TABLES}
 # global/header_opts.c: HDR_OPT_MIME; in whatever header they stand, mime_header_checks alone sees them.
-_MIME = "Content-(?:Description|Disposition|ID|Transfer-Encoding|Type)|MIME-Version"
+_MIME = re.compile(
+    r"\^?\(?(?:\?:)?(?:Content-(?:(?:Description|Disposition|ID|Transfer-Encoding|Type)(?![\w-])|[^\w])|MIME-Version)",
+    re.IGNORECASE,
+)
 # cleanup/cleanup_milter.c: cleanup_milter_hbc_extend has no PASS.
 _NOT_OF_MILTERS = frozenset({"PASS"})
 
@@ -112,7 +115,7 @@ class Check:
             yield from self._samples()
 
     def _mime(self, pattern: str) -> Iterator[Fault]:
-        if re.match(rf"\^?\(?(?:\?:)?(?:{_MIME})\b", pattern, re.IGNORECASE) and self.table != "milter_header_checks":
+        if _MIME.match(pattern) and self.table != "milter_header_checks":
             reason = "Postfix shows Content-* and MIME-Version to mime_header_checks alone"
             yield Fault("check-table", ".pattern", reason, "Move the rule to postfix_mime_header_checks", pattern)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content import access, checks
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
+from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import PHRASES, phrase_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import OWN_SENDERS, sender_faults
 
 _TABLE = re.compile(r"^\w+:.*/(\w+)$")
@@ -44,8 +45,14 @@ def sound(values: Mapping[str, Any]) -> dict[str, list[Any]]:
         texts = [text for text in senders if isinstance(text, str)]
         wrong = {place for place, __ in sender_faults(texts)}
         whole[OWN_SENDERS] = [text for place, text in enumerate(texts) if place not in wrong]
+    charsets = [text for text in values.get("postfix_phrase_charsets") or [] if isinstance(text, str)]
+    whole[PHRASES] = [each for each in _mappings(values.get(PHRASES)) if _is_sound(phrase_faults(each, charsets))]
     lists = {name: value for name, value in values.items() if name in whole and isinstance(value, list)}
     return {name: whole[name] for name, value in lists.items() if len(whole[name]) < len(value)}
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _entries(stage: str, value: Any) -> list[Any]:

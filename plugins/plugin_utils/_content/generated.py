@@ -1,0 +1,45 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules whose patterns are made for them: phrases in headers, and names of attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.postern.mail.plugins.plugin_utils._content.actions import NOTHING_TO_TRY, argument_faults
+from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError, compile_rule
+
+PHRASES = "postfix_header_phrases"
+
+
+def action_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:
+    action = str(rule.get("action") or "REJECT")
+    yield from argument_faults(action, str(rule.get("text") or ""))
+    if rule.get("observe") and action in NOTHING_TO_TRY:
+        yield Fault("observe", ".observe", f"{action} changes nothing, so there is nothing to try", "Remove it")
+
+
+def phrase_faults(rule: Mapping[str, Any], charsets: Sequence[str]) -> Iterator[Fault]:
+    """:param charsets: for rules that name none"""
+    yield from action_faults(rule)
+    phrase = rule.get("phrase")
+    if not isinstance(phrase, str):
+        return
+    if not phrase.strip():
+        yield Fault("phrase", ".phrase", "it is empty, and would be found everywhere", "Write what to look for")
+        return
+    try:
+        compiled = compile_rule(rule, charsets or None)
+    except PhraseError as error:
+        yield Fault("phrase", ".phrase", str(error), "Correct the phrase, or its charsets", phrase)
+        return
+    for skipped in compiled.skipped:
+        # A charset that was named for this phrase was meant to write it.
+        named = bool(rule.get("charsets"))
+        reason = f"{skipped.charset} has no {skipped.missing}, so {skipped.phrase} is not looked for in it"
+        fix = f"Leave {skipped.charset} out of the charsets of this rule"
+        yield Fault("phrase-charset", ".charsets" if named else ".phrase", reason, fix, skipped.phrase, not named)

@@ -14,6 +14,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_content,
     _rules_identity,
     _rules_policy,
+    _rules_sender_policy,
     _rules_unbound,
     _rules_users,
 )
@@ -29,6 +30,7 @@ RULES: Sequence[Rule] = (
     *_rules_unbound.RULES,
     *_rules_access.RULES,
     *_rules_content.RULES,
+    *_rules_sender_policy.RULES,
     *_rules_policy.RULES,
 )
 

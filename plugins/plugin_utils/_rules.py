@@ -12,8 +12,10 @@ from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_access,
     _rules_aliases,
     _rules_content,
+    _rules_dns,
     _rules_identity,
     _rules_policy,
+    _rules_postscreen,
     _rules_sender_policy,
     _rules_unbound,
     _rules_users,
@@ -30,7 +32,9 @@ RULES: Sequence[Rule] = (
     *_rules_unbound.RULES,
     *_rules_access.RULES,
     *_rules_content.RULES,
+    *_rules_dns.RULES,
     *_rules_sender_policy.RULES,
+    *_rules_postscreen.RULES,
     *_rules_policy.RULES,
 )
 

@@ -49,4 +49,12 @@ def phrases(inventory: Inventory) -> Iterator[Mistake]:
         yield from (mistake(generated.PHRASES, place, fault) for fault in generated.phrase_faults(rule, charsets))
 
 
-RULES = (written, phrases, size)
+def attachments(inventory: Inventory) -> Iterator[Mistake]:
+    """Names of attachments that cannot be looked for."""
+    if "postfix" not in inventory.features:
+        return
+    for place, rule in inventory.dicts(generated.ATTACHMENTS):
+        yield from (mistake(generated.ATTACHMENTS, place, fault) for fault in generated.attachment_faults(rule))
+
+
+RULES = (written, phrases, attachments, size)

@@ -11,9 +11,10 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content.actions import NOTHING_TO_TRY, argument_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.attachments import compile_attachments
 from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError, compile_rule
 
-PHRASES = "postfix_header_phrases"
+PHRASES, ATTACHMENTS = "postfix_header_phrases", "postfix_attachment_names"
 
 
 def action_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:
@@ -43,3 +44,14 @@ def phrase_faults(rule: Mapping[str, Any], charsets: Sequence[str]) -> Iterator[
         reason = f"{skipped.charset} has no {skipped.missing}, so {skipped.phrase} is not looked for in it"
         fix = f"Leave {skipped.charset} out of the charsets of this rule"
         yield Fault("phrase-charset", ".charsets" if named else ".phrase", reason, fix, skipped.phrase, not named)
+
+
+def attachment_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from action_faults(rule)
+    try:
+        made = compile_attachments([rule])
+    except PhraseError as error:
+        yield Fault("attachment-name", "", str(error), "Correct the names or extensions")
+        return
+    if not made:
+        yield Fault("attachment-name", "", "it has neither extensions nor names", "Write: extensions: [dangerous]")

@@ -12,7 +12,12 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content import access, checks
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
-from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import PHRASES, phrase_faults
+from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import (
+    ATTACHMENTS,
+    PHRASES,
+    attachment_faults,
+    phrase_faults,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import OWN_SENDERS, sender_faults
 
 _TABLE = re.compile(r"^\w+:.*/(\w+)$")
@@ -47,6 +52,7 @@ def sound(values: Mapping[str, Any]) -> dict[str, list[Any]]:
         whole[OWN_SENDERS] = [text for place, text in enumerate(texts) if place not in wrong]
     charsets = [text for text in values.get("postfix_phrase_charsets") or [] if isinstance(text, str)]
     whole[PHRASES] = [each for each in _mappings(values.get(PHRASES)) if _is_sound(phrase_faults(each, charsets))]
+    whole[ATTACHMENTS] = [each for each in _mappings(values.get(ATTACHMENTS)) if _is_sound(attachment_faults(each))]
     lists = {name: value for name, value in values.items() if name in whole and isinstance(value, list)}
     return {name: whole[name] for name, value in lists.items() if len(whole[name]) < len(value)}
 

@@ -128,6 +128,20 @@ def test_charsets_for_all_phrases_may_lack_characters_of_some() -> None:
     assert {each.severity for each in found(PHRASES, {"phrase": "(광고)"}, **both)} == {"warning"}
 
 
+@pytest.mark.parametrize(
+    ("attachment", "kind"),
+    [
+        ({}, "attachment-name"),
+        ({"extensions": [], "text": "No"}, "attachment-name"),
+        ({"extensions": ["exe"], "action": "FILTER"}, "action-text"),
+        ({"extensions": ["exe"], "action": "WARN", "observe": True}, "observe"),
+    ],
+)
+def test_attachments_that_cannot_be_looked_for(attachment: dict[str, Any], kind: str) -> None:
+    (mistake,) = found("postfix_attachment_names", {"extensions": ["dangerous"], "text": "실행 파일"}, attachment)
+    assert (mistake.rule, mistake.element.partition(".")[0]) == (kind, "[1]")
+
+
 @pytest.mark.parametrize(("size", "wrong"), [("50K", False), ("51200", False), ("much", True), ("1.5M", True)])
 def test_how_much_of_a_body_is_a_size(size: str, wrong: bool) -> None:
     mistakes = found("postfix_body_checks_size_limit", postfix_body_checks_size_limit=size)

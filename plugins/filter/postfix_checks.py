@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import lines
 from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import check_tables, footer_map
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
 
 
-def postfix_checks(rules: Any, generated: Any) -> dict[str, Any]:
+def postfix_checks(rules: Any, phrases: Any = None, charsets: Any = None, attachments: Any = None) -> dict[str, Any]:
     try:
-        return check_tables(plain(rules), plain(generated))
-    except PostfixError as error:
+        return check_tables(plain(rules), lines(plain(phrases) or [], plain(charsets) or [], plain(attachments) or []))
+    except (PostfixError, PhraseError) as error:
         raise AnsibleFilterError(f"content checks: {error}") from error
 
 

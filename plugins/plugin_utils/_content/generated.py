@@ -6,15 +6,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content.actions import NOTHING_TO_TRY, argument_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
 from ansible_collections.postern.mail.plugins.plugin_utils._phrases.attachments import compile_attachments
-from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError, compile_rule
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import (
+    PhraseError,
+    compile_rule,
+    compile_rules,
+)
 
 PHRASES, ATTACHMENTS = "postfix_header_phrases", "postfix_attachment_names"
+
+
+def lines(
+    phrases: Sequence[Mapping[str, Any]], charsets: Sequence[str], attachments: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The lines of both, as their filters make them. A template asks often, and a long list of names takes its time.
+
+    :raises PhraseError: a rule cannot be compiled
+    """
+    return list(_lines(json.dumps([phrases, charsets, attachments])))
+
+
+@lru_cache(maxsize=8)
+def _lines(rules: str) -> tuple[dict[str, Any], ...]:
+    phrases, charsets, attachments = json.loads(rules)
+    return (*compile_rules(phrases, charsets or None), *compile_attachments(attachments))
 
 
 def action_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:

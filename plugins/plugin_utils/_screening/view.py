@@ -125,7 +125,7 @@ def _host(host: Host, several: bool) -> dict[str, Any]:
     return {
         "address": host.address,
         "name": host.name or "no name",
-        "helo": ", ".join(host.helo),
+        "helo": ", ".join(word for word in host.helo if word != host.name),
         "allow": host.allow,
         "failed": [f"{words.TESTS[test][0]}, {number}x" for test, number in host.fails.items()],
         "rank": host.rank if "dnsbl" in host.fails else None,

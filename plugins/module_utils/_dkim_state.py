@@ -32,7 +32,8 @@ MADE, GIVEN = "made", "given"
 SELECTOR = re.compile(r"(?=.{1,63}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d|w)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-DATE_LENGTH = 10  # of what free_selector() adds
+LONGEST_PREFIX = 63 - len("-20260101z")
+"""of what free_selector() puts the date behind"""
 
 
 def is_selector(text: str) -> bool:
@@ -102,6 +103,13 @@ def record(key: Key) -> dict[str, str]:
     else:
         value = f"v=DKIM1; h=sha256; k={key.kind}; s=email; p={key.public}"
     return {"name": key.name, "type": "TXT", "value": value}
+
+
+def zone_line(key: Key) -> str:
+    """Its record as a line of a zone file: strings of at most 255 octets (RFC 6376 3.6.2.2)."""
+    text = record(key)["value"]
+    strings = " ".join(f'"{text[start : start + 255]}"' for start in range(0, len(text), 255))
+    return f"{key.name}. IN TXT {strings}"
 
 
 def load(data: Any) -> list[Key]:

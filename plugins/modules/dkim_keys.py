@@ -170,6 +170,16 @@ records:
   returned: success
   type: list
   elements: dict
+pending_records:
+  description: Those of RV(records) whose keys are pending.
+  returned: success
+  type: list
+  elements: dict
+zone_lines:
+  description: RV(records) as lines of a zone file, for those who publish by hand. Active keys come last.
+  returned: success
+  type: list
+  elements: str
 obsolete:
   description: Names of records that this run has no more use for.
   returned: success
@@ -491,6 +501,10 @@ def _date(when: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when))
 
 
+def _by_urgency(key: state.Key) -> bool:
+    return key.status == state.ACTIVE
+
+
 def _shown(keys: list[state.Key]) -> str:
     return "".join(f"{key.name} {key.status}\n" for key in keys)
 
@@ -556,6 +570,8 @@ def main() -> None:
         signing=[each for each in shown if each["status"] == state.ACTIVE],
         pending=[each for each in shown if each["status"] == state.PENDING],
         records=[state.record(key) for key in after if key.public],
+        pending_records=[state.record(key) for key in after if key.public and key.status == state.PENDING],
+        zone_lines=[state.zone_line(key) for key in sorted(after, key=_by_urgency) if key.public],
         obsolete=[key.name for key in before if key.name not in left],
         done=done,
         awaited=awaited,

@@ -74,7 +74,7 @@ class Automaton:
             edges.append(behind)
 
 
-def spellings(phrase: str, *, ignore_case: bool) -> list[list[str]]:
+def spellings(phrase: str, *, ignore_case: bool, decomposed: bool = True) -> list[list[str]]:
     """The phrase as a row of characters, each with the ways to write it; a run of white space is one of them."""
     units: list[list[str]] = []
     clusters = [
@@ -84,7 +84,7 @@ def spellings(phrase: str, *, ignore_case: bool) -> list[list[str]]:
         ways = [" ", "\t"] if char == " " else [char]
         if ignore_case:
             ways += [way for way in (char.lower(), char.upper()) if len(way) == 1]
-        apart = [unicodedata.normalize("NFD", way) for way in ways]
+        apart = [unicodedata.normalize("NFD", way) for way in ways] if decomposed else []
         # The last syllable written in letters could go on with a final consonant, and would be another one.
         last = index == len(clusters) - 1
         ways += [way for way in apart if not (last and len(way) == 2 and "\u1100" <= way[0] <= "\u1112")]
@@ -94,6 +94,8 @@ def spellings(phrase: str, *, ignore_case: bool) -> list[list[str]]:
 
 def build(units: Sequence[Sequence[str]], charset: Charset, *, ignore_space: bool, anchored: bool) -> Automaton:
     """:raises ValueError: the charset lacks a character"""
+    if ignore_space:
+        units = [unit for unit in units if unit[0] != " "]
     modes = _Modes(charset)
     written = [[way for spelling in unit for way in modes.split(spelling)] for unit in units]
     if not all(written):

@@ -30,15 +30,17 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.classes impo
     rest_in_base64,
 )
 
-# Where the phrase is: in raw text, behind a word, at the beginning of one, in its Q or base64 text; the node; and for
-# base64 the phase and the bits of the byte before.
+# Where the phrase is: in raw text, behind a word, at the beginning of one, in its Q or base64 text (in small letters:
+# of a word of another charset); the node; and for base64 the phase and the bits of the byte before.
 State = tuple[str, int, int, int | None]
 Way = tuple[str, State | None]
 
-_GAP = r"[\t\n\r\x20]*"
-_BLANK = r"[\t\n\r\x20]"
+# Possessive: nothing that follows begins with white space, and long runs of it must not be shared out in many ways.
+_GAP = r"[\t\n\r\x20]*+"
+_BLANK = r"[\t\n\r\x20]++"
 _PRINTABLE = r"[\x20-\x7E]"
-_OPEN = "(?1)"
+_OPEN, _OPEN_OTHER = "(?1)", "(?2)"
+_GROUPS = 2
 _ANY_GROUP = f"(?:{ANY_DIGIT}{{4}})*?"
 # What raw text is interrupted by: an encoded word, and characters of two bytes in 7 bits.
 _NO_ASCII = r"(?:=\?[!->@-~]+\?[BbQq]\?[^?]*\?=|\x1B\$[^\x1B]*|\x0E[^\x0F]*)"
@@ -49,9 +51,13 @@ class Expression:
     """One automaton in one charset.
 
     :param labels: names of the charset in encoded words
+    :param cuts_characters: whether a word may end inside a character
     """
 
-    def __init__(self, automaton: Automaton, charset: Charset, labels: Collection[str]) -> None:
+    def __init__(
+        self, automaton: Automaton, charset: Charset, labels: Collection[str], *, cuts_characters: bool = True
+    ) -> None:
+        self._cuts_characters = cuts_characters and not charset.switches
         self._automaton = automaton
         self._charset = charset
         self._labels = labels
@@ -60,10 +66,10 @@ class Expression:
     def text(self, *, anchored: bool) -> str:
         """The expression for the value of a header."""
         states = self._shared(anchored)
-        self._groups = {state: number for number, state in enumerate(states, 2)}
+        self._groups = {state: number for number, state in enumerate(states, _GROUPS + 1)}
         body = self._render(self._entry(anchored))
         groups = "".join(f"({self._render(self._ways(state))})" for state in states)
-        return f"{body}(?(DEFINE)({self._opening()}){groups})"
+        return f"{body}(?(DEFINE)({self._opening()})({self._other_opening()}){groups})"
 
     def _shared(self, anchored: bool) -> list[State]:
         """States that are reached in more than one way."""
@@ -104,17 +110,24 @@ class Expression:
             return rf"=\?(?!(?i:{names}))[!->@-~]+\?"
         return rf"=\?{label_choice(self._labels)}\?"
 
+    def _other_opening(self) -> str:
+        """A word of another charset that writes ASCII as ASCII."""
+        names = "|".join([_STATEFUL_LABELS, *(f"{_name(label)}[*?]" for label in sorted(self._labels))])
+        return rf"=\?(?!(?i:{names}))[!->@-~]+\?"
+
     # What can come next
 
     def _ways(self, state: State) -> list[Way]:
         kind, number, phase, bits = state
         if number in self._automaton.finals:
-            return [(rest_in_base64(phase, bits) if kind == "B" else "", None)]
+            return [(rest_in_base64(phase, bits) if kind in "Bb" else "", None)]
         if self._automaton.nodes[number].skips:
             return list(self._skipping(state))
-        if kind == "B":
-            return list(self._in_base64(number, phase, bits))
-        return list({"R": self._raw, "C": self._closed, "W": self._word, "Q": self._in_q}[kind](number))
+        if kind in "Bb":
+            return list(self._in_base64(number, kind, phase, bits))
+        if kind in "Qq":
+            return list(self._in_q(number, kind))
+        return list({"R": self._raw, "C": self._closed, "W": self._word}[kind](number))
 
     def _edges(self, number: int) -> Iterator[tuple[int, int]]:
         for byte, targets in self._automaton.nodes[number].edges.items():
@@ -132,7 +145,7 @@ class Expression:
         """White space of any kind is a space here; the line may have been folded there."""
         for byte, target in self._edges(number):
             if byte == 0x20 and target != number:
-                yield before + _BLANK, ("R", target, 0, None)
+                yield _BLANK, ("R", target, 0, None)
             elif byte not in (0x20, 0x09):
                 yield before + literal(byte), ("R", target, 0, None)
 
@@ -145,22 +158,37 @@ class Expression:
     def _word(self, number: int) -> Iterator[Way]:
         yield _OPEN + r"[Bb]\?", ("B", number, 0, None)
         yield _OPEN + r"[Qq]\?", ("Q", number, 0, None)
+        if self._mixes(number):
+            yield _OPEN_OTHER + r"[Bb]\?", ("b", number, 0, None)
+            yield _OPEN_OTHER + r"[Qq]\?", ("q", number, 0, None)
 
-    def _in_q(self, number: int) -> Iterator[Way]:
+    def _mixes(self, number: int) -> bool:
+        """Whether what comes next can stand in a word of another charset, as a bracket can."""
+        return (
+            self._charset.name not in (ANY, DOUBLE)
+            and not self._charset.switches
+            and self._automaton.nodes[number].border
+            and any(byte < 0x80 for byte, __ in self._edges(number))
+            and not self._is_ascii(self._automaton.start)
+        )
+
+    def _in_q(self, number: int, kind: str) -> Iterator[Way]:
         for byte, target in self._edges(number):
-            yield byte_in_q(byte), ("Q", target, 0, None)
+            if kind == "Q" or 0x20 <= byte < 0x80:
+                yield byte_in_q(byte), (kind, target, 0, None)
         yield from self._closing(number, "")
 
-    def _in_base64(self, number: int, phase: int, bits: int | None) -> Iterator[Way]:
+    def _in_base64(self, number: int, kind: str, phase: int, bits: int | None) -> Iterator[Way]:
         for byte, target in self._edges(number):
-            text, next_phase, next_bits = byte_in_base64(byte, phase, bits)
-            yield text, ("B", target, next_phase, next_bits)
+            if kind == "B" or 0x20 <= byte < 0x80:
+                text, next_phase, next_bits = byte_in_base64(byte, phase, bits)
+                yield text, (kind, target, next_phase, next_bits)
         yield from self._closing(number, f"{rest_in_base64(phase, bits)}=*" if phase else "")
 
     def _closing(self, number: int, rest: str) -> Iterator[Way]:
         node = self._automaton.nodes[number]
         begun = number not in (self._automaton.start, self._automaton.direct, self._automaton.back)
-        if begun and (node.border or not self._charset.switches):
+        if begun and (node.border or self._cuts_characters):
             yield rest + r"\?=", ("C", node.home, 0, None)
 
     def _skipping(self, state: State) -> Iterator[Way]:
@@ -180,12 +208,18 @@ class Expression:
     def _entry(self, anchored: bool) -> list[Way]:
         start, direct, back = self._automaton.start, self._automaton.direct, self._automaton.back
         if anchored:
-            return [("", ("R", start, 0, None))]
+            return [(rf"{_GAP}\x22?", ("R", start, 0, None))]
         word = rf".*?{_OPEN}"
         ways: list[Way] = [(self._raw_walk(start) + text, state) for text, state in self._raw_bytes(start)]
         for number in (each for each in (start, back) if each >= 0 and self._automaton.nodes[each].edges):
             ways += [(rf"{word}[Qq]\?{self._q_walk()}", ("Q", number, 0, None))]
             ways += [(rf"{word}[Bb]\?{text}", ("B", number, phase, None)) for text, phase in self._base64_walk()]
+        if self._mixes(start):
+            other = rf".*?{_OPEN_OTHER}"
+            ways += [(rf"{other}[Qq]\?[^?]*?", ("q", start, 0, None))]
+            ways += [
+                (rf"{other}[Bb]\?{_ANY_GROUP}{ANY_DIGIT * digits}", ("b", start, digits, None)) for digits in range(3)
+            ]
         if direct >= 0:
             ascii_begins = self._automaton.nodes[direct].after_skips
             ways += [(self._raw_walk(ascii_begins) + text, state) for text, state in self._raw_bytes(ascii_begins)]
@@ -289,4 +323,5 @@ def _name(label: str) -> str:
 
 
 def _choice(texts: list[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"(?:{'|'.join(texts)})"
+    """One of them; where there is none, nothing matches."""
+    return texts[0] if len(texts) == 1 else f"(?:{'|'.join(texts)})" if texts else "(?!)"

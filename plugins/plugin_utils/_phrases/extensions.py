@@ -17,8 +17,8 @@ DANGEROUS = "dangerous"
 
 _GMAIL = (
     "ade adp apk appx appxbundle bat cab chm cmd com cpl diagcab diagcfg diagpkg dll dmg ex ex_ exe hta img ins iso "
-    "isp jar jnlp js jse lib lnk mde mjs msc msi msix msixbundle msp mst nsh pif ps1 scr sct shb sys vb vbe vbs vhd vxd "
-    "wsc wsf wsh xll"
+    "isp jar jnlp js jse lib lnk mde mjs msc msi msix msixbundle msp mst nsh pif ps1 scr sct shb sys vb vbe vbs vhd "
+    "vxd wsc wsf wsh xll"
 )
 _OUTLOOK = (
     "app appcontent-ms application appref-ms bas cdxml csh fxp gadget hlp hpj htc inf its ksh library-ms mad maf mag "

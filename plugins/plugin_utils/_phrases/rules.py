@@ -25,6 +25,14 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.expression i
 # Postfix: "i" switches off the default, which is to ignore case; base64 does not.
 FLAGS = "i"
 ALL_HEADERS = "*"
+LONGEST = 32000
+"""Characters of an expression. PCRE2 as Debian builds it takes 65,535 octets of a compiled one, less than twice these."""
+# What a long phrase goes without: letters and accents as separate characters, words that end inside a character.
+_THOROUGH = (
+    {"decomposed": True, "cuts_characters": True},
+    {"decomposed": False, "cuts_characters": True},
+    {"decomposed": False, "cuts_characters": False},
+)
 # Headers that Postfix gives to mime_header_checks wherever they stand (global/header_opts.c: HDR_OPT_MIME).
 _MIME_HEADER = re.compile(r"content-(?:description|disposition|id|transfer-encoding|type)|mime-version", re.IGNORECASE)
 
@@ -93,9 +101,25 @@ def _needed(phrase: str) -> str:
 
 def _expressions(
     phrase: str, charsets: Iterable[Charset], rule: Mapping[str, Any], *, anchored: bool
-) -> Iterable[tuple[Charset, str]]:
+) -> list[tuple[Charset, str]]:
     """One for each different way to write the phrase; charsets that write it alike share one."""
-    units = spellings(phrase, ignore_case=bool(rule.get("ignore_case", True)))
+    for thorough in _THOROUGH:
+        found = _attempt(phrase, charsets, rule, anchored=anchored, **thorough)
+        if all(len(text) <= LONGEST for __, text in found):
+            return found
+    raise PhraseError(f"the phrase is too long: {len(phrase)} characters")
+
+
+def _attempt(
+    phrase: str,
+    charsets: Iterable[Charset],
+    rule: Mapping[str, Any],
+    *,
+    anchored: bool,
+    decomposed: bool,
+    cuts_characters: bool,
+) -> list[tuple[Charset, str]]:
+    units = spellings(phrase, ignore_case=bool(rule.get("ignore_case", True)), decomposed=decomposed)
     alike: list[tuple[Any, Charset, list[str]]] = []
     for charset in charsets:
         automaton = build(units, charset, ignore_space=bool(rule.get("ignore_space")), anchored=anchored)
@@ -105,8 +129,13 @@ def _expressions(
                 break
         else:
             alike.append((automaton, charset, list(charset.labels)))
-    for automaton, charset, labels in alike:
-        yield charset, Expression(automaton, charset, labels).text(anchored=anchored)
+    return [
+        (
+            charset,
+            Expression(automaton, charset, labels, cuts_characters=cuts_characters).text(anchored=anchored),
+        )
+        for automaton, charset, labels in alike
+    ]
 
 
 def _header_expression(headers: Sequence[str]) -> str:

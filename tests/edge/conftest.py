@@ -68,6 +68,12 @@ def stage(lab: Lab, pytestconfig: pytest.Config) -> Stage:
     return Stage(lab, pytestconfig.getoption("--as-it-is"))
 
 
+@pytest.fixture(scope="session")
+def published(lab: Lab) -> None:
+    """The records of all servers are in DNS: their keys, SPF and the rest."""
+    playbooks.run(lab, "dns", "--extra-vars=dns_do=publish")
+
+
 @pytest.fixture(autouse=True)
 def right_stage(request: pytest.FixtureRequest, stage: Stage) -> None:
     """Every test finds the servers in the stage that it is marked for."""

@@ -129,11 +129,19 @@ def send_from(
 
 
 def deliver(
-    lab: Lab, server: Server, number: int, recipient: str, message: bytes = b"", *, sender: str = FRIEND, tries: int = 3
+    lab: Lab,
+    server: Server,
+    number: int,
+    recipient: str,
+    message: bytes = b"",
+    *,
+    sender: str = FRIEND,
+    ipv6: bool = False,
+    tries: int = 3,
 ) -> Reply:
     """As ``send_from``, like an MTA that comes again when it is told to (4xx, or a closed connection)."""
     for _ in range(tries):
-        reply = send_from(lab, server, number, recipient, message, sender=sender)
+        reply = send_from(lab, server, number, recipient, message, sender=sender, ipv6=ipv6)
         if not (reply.closed or 400 <= reply.code <= 499):
             break
     return reply

@@ -154,6 +154,8 @@ class Written:
         if parts and (reference or ours):
             items = ", ".join(_quoted(words.plain(element)) for element in words.parse_list(value))
             return f"Write: {_KEYS[parts[1]][0]}_{parts[2]}_restrictions: [{items}]"
+        if setting and ours and name in _STAGED:
+            return f"Take {_STAGED[name][1:]} out of postscreen_stage, or accept the finding with your reason"
         if setting and ours and name in self.settings and name not in _VARIABLES:
             return f"Write: {EXTRA}: {{{name}: {_quoted(value)}}}"
         return advice(finding)
@@ -197,6 +199,8 @@ class Written:
             )
         if name in _VARIABLES:
             return Place(_VARIABLES[name], f"[{position}]" if position is not None else "", item)
+        if is_ours(name, inventory):
+            return _own_place(name, position, item or finding.element)
         return Place(EXTRA, f".{name}", item or finding.element, by=_setter(name, inventory))
 
     @staticmethod
@@ -288,6 +292,32 @@ def _setter(name: str, inventory: Inventory) -> str:
         if isinstance(settings, Mapping) and name in settings:
             return who
     return ""
+
+
+def is_ours(name: str, inventory: Inventory) -> bool:
+    """Whether a role sets a parameter by variables that its administrator knows by the same name."""
+    return bool(_setter(name, inventory)) and name in {**_STAGED, **_SAME_NAME} | dict.fromkeys(inventory.values)
+
+
+# Parameters of contributions whose variable has another name, and those whose variable has the same name but a letter.
+_STAGED = {
+    f"postscreen_{test}_{what}": f".{test}"
+    for test in ("greet", "dnsbl", "denylist", "pipelining", "non_smtp_command", "bare_newline")
+    for what in ("action", "enable")
+}
+_SAME_NAME = {"postscreen_dnsbl_allowlist_threshold": "postscreen_dnsbl_allow_threshold"}
+
+
+def _own_place(name: str, position: int | None, value: str) -> Place:
+    if name in _STAGED:
+        return Place("postscreen_stage", _STAGED[name], value)
+    return Place(_SAME_NAME.get(name, name), f"[{position}]" if position is not None else "", value)
+
+
+def secrets_of(inventory: Inventory) -> list[str]:
+    """Keys inside parameters, which are never shown; the longest first."""
+    found = [text for __, contribution in _contributions(inventory) for text in texts_in(contribution.get("secrets"))]
+    return sorted(filter(None, found), key=len, reverse=True)
 
 
 def _contributions(inventory: Inventory) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -35,13 +35,13 @@ LISTED, UNLISTED = "127.0.0.2", "127.0.0.1"
 
 
 def stages(stage: Any) -> dict[str, str]:
-    """What is done with each test; a test that is not there is off.
+    """What is done with each test; one after the greeting that is not there is off.
 
     :param stage: one word for all tests before the greeting, or a word by test
     """
     given = stage if isinstance(stage, Mapping) else dict.fromkeys(EARLY, stage)
-    chosen = {**dict.fromkeys(EARLY, OBSERVE), **given}
-    return {test: chosen[test] for test in TESTS if chosen.get(test) in (OBSERVE, ENFORCE)}
+    chosen = {test: word for test, word in given.items() if test in TESTS and word in (OBSERVE, ENFORCE)}
+    return {**dict.fromkeys(EARLY, OBSERVE), **chosen}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,14 @@ from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mist
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.rich import normalise
 from ansible_collections.postern.mail.plugins.plugin_utils._postfix import PostfixError
-from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy import LIST_VARIABLES, Place, Written
+from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy import (
+    LIST_VARIABLES,
+    Place,
+    Written,
+    is_ours,
+    secrets_of,
+)
+from ansible_collections.postern.mail.plugins.plugin_utils._rules_postscreen import TOLD_HERE
 
 ACCEPT = "postfix_accept_findings"
 _STOPS = (Severity.RELAY, Severity.LOST, Severity.DEFERRED)
@@ -67,7 +74,7 @@ def access_policy(inventory: Inventory) -> Iterator[Mistake]:
     yield from _exceptions(told, inventory)
     for each in told:
         if not any(_accepts(entry, each) for _index, entry in inventory.dicts(ACCEPT)):
-            yield _mistake(each, len(each.platforms) == len(judged))
+            yield _masked(_mistake(each, len(each.platforms) == len(judged)), secrets_of(inventory))
 
 
 def _malformed(inventory: Inventory) -> Iterator[Mistake]:
@@ -87,7 +94,19 @@ def _findings(written: Written, inventory: Inventory) -> list[tuple[Finding, Pla
     return [
         (replace(finding, fix=written.fix(finding)), written.place(finding, inventory))
         for finding in written.findings(inventory.cache)
+        if not (finding.code in TOLD_HERE and is_ours(finding.parameter, inventory))
     ]
+
+
+def _masked(mistake: Mistake, secrets: Sequence[str]) -> Mistake:
+    """Without the keys that roles put into parameters."""
+
+    def masked(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "KEY")
+        return text
+
+    return replace(mistake, reason=masked(mistake.reason), fix=masked(mistake.fix), value=masked(mistake.value))
 
 
 def _unreadable(text: str) -> Mistake:

@@ -263,8 +263,8 @@ def check_access_list(policy: Policy) -> Iterator[Finding]:
             break
     action = _action(settings, "postscreen_denylist_action", "postscreen_blacklist_action")
     unknown = any(":" in word and not list(_entries(policy, word)) for word in words)
-    if (rejects or unknown) and action == "ignore":
-        name = "postscreen_denylist_action" if policy.version >= (3, 6) else "postscreen_blacklist_action"
+    name = "postscreen_denylist_action" if policy.version >= (3, 6) else "postscreen_blacklist_action"
+    if (rejects or unknown) and action == "ignore" and not settings.is_set(name):
         yield find(
             DENYLIST_IGNORED,
             ACCESS,
@@ -350,7 +350,7 @@ def check_actions(policy: Policy) -> Iterator[Finding]:
                 DEEP,
                 parameter,
                 "every new client is turned away once (450 4.3.2)",
-                f"Write {parameter} = no, unless you want greylisting",
+                f"Write {parameter} = no",
                 element="yes",
             )
 
@@ -376,8 +376,8 @@ def check_dnsbl(policy: Policy) -> Iterator[Finding]:
             yield report(DNSBL_WORD, POSTSCREEN, f"{domain} is asked as if it were a domain", f"Take {domain} out")
     if not sites or broken:
         return
-    action = reading.value(settings, "postscreen_dnsbl_action").strip().lower() or "ignore"
-    if action == "ignore" and any(use.weight > 0 for use in sites):
+    # Who writes ignore observes on purpose.
+    if not settings.is_set("postscreen_dnsbl_action") and any(use.weight > 0 for use in sites):
         yield find(
             DNSBL_IGNORED, POSTSCREEN, "postscreen_dnsbl_action is ignore", "Write postscreen_dnsbl_action = enforce"
         )

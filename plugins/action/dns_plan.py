@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
         arguments = plain(checked)
         try:
             sets = record_sets(read_records(arguments["records"], arguments["ttl"]))
-            server = primary.find(arguments["server"], arguments["port"], _key(arguments), arguments["zones"])
+            name = sets[0].name if sets else "."
+            server = primary.find(arguments["server"], arguments["port"], _key(arguments), arguments["zones"], name)
             plan = server.plan(sets)
         except DnsError as error:
             raise AnsibleActionFail(f"Nothing was published:\n{error}") from error

@@ -41,10 +41,14 @@ class ActionModule(ActionBase):
         except DnsError as error:
             raise AnsibleActionFail(f"DNS records cannot be written:\n{error}") from error
         zones = text.by_zone(records, [zone.lower().removesuffix(".") for zone in arguments["zones"]])
-        files = _files(records, zones, arguments["formats"], Path(arguments["directory"]).expanduser())
+        hosts = text.mail_hosts(records)
+        texts = {zone: text.zone_text(members, zone, hosts) for zone, members in zones.items()}
+        directory = Path(arguments["directory"]).expanduser()
+        files = _files(zones, texts, arguments["formats"], directory)
+        if "json" in arguments["formats"]:
+            files[directory / "records.json"] = text.json_text(records)
         changed = _write(files, dry=self._task.check_mode)
-        shown = "\n".join(text.zone_text(members, zone) for zone, members in zones.items())
-        Display().display(f"\n{shown}")
+        Display().display("\n" + "\n".join(texts.values()))
         result.update(
             changed=changed, records=[each.as_dict() for each in records], files=[str(path) for path in files]
         )
@@ -52,16 +56,14 @@ class ActionModule(ActionBase):
 
 
 def _files(
-    records: list[Record], zones: dict[str, list[Record]], formats: list[str], directory: Path
+    zones: dict[str, list[Record]], texts: dict[str, str], formats: list[str], directory: Path
 ) -> dict[Path, str]:
     files = {}
     for zone, members in zones.items():
         if "zone" in formats:
-            files[directory / f"{zone}.zone"] = text.zone_text(members, zone)
+            files[directory / f"{zone}.zone"] = texts[zone]
         if "octodns" in formats:
             files[directory / "octodns" / f"{zone}.yaml"] = text.octodns_text(members, zone)
-    if "json" in formats:
-        files[directory / "records.json"] = text.json_text(records)
     return files
 
 

@@ -77,7 +77,7 @@ class Reply:
 
 def ask(address: str, name: str, kind: str, *, port: int = 53, recursive: bool = True, key: Key | None = None) -> Reply:
     """Ask once over UDP, again when nothing comes, over TCP when the answer is cut or signed."""
-    query = dns.message.make_query(f"{name}.", kind)
+    query = dns.message.make_query(f"{name.removesuffix('.')}.", kind)
     if not recursive:
         query.flags &= ~dns.flags.RD
     try:

@@ -95,18 +95,23 @@ def _together(work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         return list(pool.map(work, items))
 
 
-def find(server: str, port: int, key: Key, zones: Iterable[str]) -> Primary:
-    """The first of the server's addresses that answers for a zone.
+def find(server: str, port: int, key: Key, zones: Iterable[str], name: str) -> Primary:
+    """The first of the server's addresses that answers, and for all zones.
 
+    :param name: any name to ask about where no zones are given
     :raises DnsError: dnspython is missing; nobody answers, or not for one of the zones
     """
     dns_ask.require_dnspython()
     known = tuple(dict.fromkeys(canonical_name(zone) for zone in zones))
     addresses = dns_ask.addresses_of(server)
     found = [Primary(address, port, key, known) for address in addresses]
-    if not known:
-        return found[0]
-    for primary in found:
+    wrong: list[str] = []
+    for primary in found if not known else []:
+        reply = primary.ask(name, "SOA")
+        if reply.status != "failed" or reply.detail.startswith("it answers"):
+            return primary
+        wrong.append(f"{primary.address}: {reply.detail}")
+    for primary in found if known else []:
         replies = primary.replies(known)
         wrong = [
             f"{zone}: {primary.address} {reply.detail or 'is not authoritative for it'}"

@@ -196,7 +196,8 @@ def _read(reading: _Reading) -> Server:
     spf, caa = reading.part("spf"), reading.part("caa")
     given = _truth(data.get("addresses_given", True))
     web_host = canonical_name(str(data.get("web_host") or hostname))
-    reading.check("web_host", web_host, host_problem(web_host))
+    if web_host != hostname:
+        reading.check("web_host", web_host, host_problem(web_host))
     mta_sts_id = str(data.get("mta_sts_id") or "")
     reading.check("mta_sts_id", mta_sts_id, mta_sts_id_problem(mta_sts_id))
     iodef = str(caa.get("iodef") or "")

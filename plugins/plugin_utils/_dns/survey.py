@@ -151,17 +151,40 @@ def _dmarc(world: World, domain: str) -> Iterator[Finding]:
     texts = [text for text in world.resolve(f"_dmarc.{domain}", "TXT").values if kind(text) == "dmarc1"]
     if len(texts) != 1:
         return  # told where records are compared
-    tags = {
-        name.strip().lower(): value.strip() for name, _equals, value in (p.partition("=") for p in texts[0].split(";"))
-    }
+    tags = _tags(texts[0])
     title = f"_dmarc.{domain}"
     for tag in ("pct", "rf", "ri"):
         if tag in tags:
             yield Finding("warning", "dmarc-old-tag", title, f"{tag}= no longer exists (RFC 9989)", "Remove it")
     uris = [uri.strip() for tag in ("rua", "ruf") for uri in tags.get(tag, "").split(",") if uri.strip()]
     for host in dict.fromkeys(report_host(uri.partition("!")[0]) for uri in uris):
-        if host and not related(domain, host):
+        if host and not related(domain, host) and _organization(world, domain) != _organization(world, host):
             yield from _permission(world, domain, host)
+
+
+def _organization(world: World, name: str) -> str:
+    """The organizational domain, by the tree walk of RFC 9989 4.10.
+
+    :returns: the name itself where no policy says otherwise
+    """
+    labels = name.split(".")
+    organization = name
+    for length in range(min(len(labels), 8), 0, -1):
+        above = ".".join(labels[-length:])
+        texts = [text for text in world.resolve(f"_dmarc.{above}", "TXT").values if kind(text) == "dmarc1"]
+        tags = _tags(texts[0]) if len(texts) == 1 else {}
+        if tags.get("psd") == "y":
+            return ".".join(labels[-length - 1 :])
+        if tags:
+            organization = above
+        if tags.get("psd") == "n":
+            break
+    return organization
+
+
+def _tags(text: str) -> dict[str, str]:
+    parts = [part.partition("=") for part in text.split(";")]
+    return {name.strip().lower(): value.strip() for name, _equals, value in parts if name.strip()}
 
 
 def _permission(world: World, domain: str, host: str) -> Iterator[Finding]:

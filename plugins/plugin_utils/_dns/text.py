@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -23,7 +23,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import (
 
 # Headings of a zone file, in its order: the first that fits.
 _HEADINGS = (
-    ("The servers", lambda each: each.type in ("A", "AAAA")),
+    ("The servers", lambda each: False),  # known from the records of their domains
     ("Which servers receive", lambda each: each.type == "MX"),
     ("Which servers send", lambda each: each.type == "TXT" and each.values[0].startswith("v=spf1")),
     ("Keys of signatures", lambda each: "._domainkey." in each.name),
@@ -72,28 +72,34 @@ def _domain(record: Record) -> str:
     return ".".join(labels[1:]) if above_host else record.name
 
 
-def zone_text(records: Iterable[Record], zone: str) -> str:
-    """A fragment of a zone file with absolute names: it may be included or pasted anywhere in it."""
+def mail_hosts(records: Iterable[Record]) -> set[str]:
+    """Names of the servers among the owners of addresses: MX records lead to them, or SPF names them."""
+    hosts = {record.value.split()[1].removesuffix(".") for record in records if record.type == "MX"}
+    return hosts | {record.name for record in records if record.type == "TXT" and record.value.startswith("v=spf1 a ")}
+
+
+def zone_text(records: Iterable[Record], zone: str, hosts: Collection[str] = ()) -> str:
+    """A fragment of a zone file with absolute names: it may be included or pasted anywhere in it.
+
+    :param hosts: servers, whose reverse names are told
+    """
     groups: dict[str, list[RecordSet]] = {heading: [] for heading, _fits in _HEADINGS}
     for each in record_sets(records):
-        groups[next((heading for heading, fits in _HEADINGS if fits(each)), "")].append(each)
+        is_server = each.type in ("A", "AAAA") and each.name in hosts
+        first = _HEADINGS[0][0] if is_server else ""
+        groups[first or next((heading for heading, fits in _HEADINGS if fits(each)), "")].append(each)
     lines = [f"; Mail records of {zone}. Add them to the zone; what else is there stays."]
     for heading, members in groups.items():
         if members:
             lines += ["", f"; {heading}."]
             lines += [line for each in members for value in each.values for line in _lines(each, value)]
-            lines += _told(members)
+            lines += _told(members) if heading == _HEADINGS[0][0] else []
     return "\n".join(lines) + "\n"
 
 
 def _told(sets: Iterable[RecordSet]) -> list[str]:
     """Records of a zone that whoever gave the address keeps."""
-    pointers = [
-        (ipaddress.ip_address(address).reverse_pointer, each.name)
-        for each in sets
-        if each.type in ("A", "AAAA")
-        for address in each.values
-    ]
+    pointers = [(ipaddress.ip_address(address).reverse_pointer, each.name) for each in sets for address in each.values]
     head = ["; Not in this zone: whoever gave you the addresses must say"] if pointers else []
     return head + [f";   {pointer}. IN PTR {name}." for pointer, name in pointers]
 
@@ -117,7 +123,7 @@ def octodns_text(records: Iterable[Record], zone: str) -> str:
         name = each.name.removesuffix(zone).removesuffix(".")
         names.setdefault(name, []).append(_octodns(each))
     parts = [f"'{name}':\n{_indented(_one_or_all(names[name]))}" for name in sorted(names, key=_natural)]
-    return "\n".join(["---", *parts]) + "\n"
+    return "\n".join(["# For octoDNS's YamlProvider, with escaped_semicolons: true", "---", *parts]) + "\n"
 
 
 def _indented(entry: Any) -> str:
@@ -144,13 +150,13 @@ def _octodns(each: RecordSet) -> dict[str, Any]:
 def _octodns_value(kind: str, value: str) -> Any:
     words = value.split(" ")
     if kind == "TXT":
-        return value.replace("\\", "\\\\").replace(";", r"\;")
+        return value.replace(";", r"\;")
     if kind == "MX":
         return {"exchange": words[1], "preference": int(words[0])}
     if kind == "SRV":
         return {"port": int(words[2]), "priority": int(words[0]), "target": words[3], "weight": int(words[1])}
     if kind == "CAA":
-        return {"flags": int(words[0]), "tag": words[1], "value": " ".join(words[2:]).strip('"').replace(";", r"\;")}
+        return {"flags": int(words[0]), "tag": words[1], "value": " ".join(words[2:]).strip('"')}
     if kind == "TLSA":
         keys = ("certificate_usage", "selector", "matching_type")
         numbers = {key: int(word) for key, word in zip(keys, words[:3], strict=True)}

@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.postern.mail.plugins.module_utils._screening_clients import (
     TESTS,
     Client,
+    domain_of,
     record,
     signs,
 )
@@ -38,6 +39,7 @@ MOST_CLIENTS = 50000
 MOST_SESSIONS = 20000
 MOST_MAILS = 20000
 MOST_SITES = 24
+MOST_GREETINGS = 3
 MOST_PROGRAMS = 1000
 MOST_SITES_TOLD = 100
 MOST_LISTINGS = 500
@@ -499,9 +501,13 @@ def _named(client: Client, name: str) -> None:
 
 
 def _greeted(client: Client, match: Any) -> None:
-    """Remember a few of the names that a client greeted with."""
-    if match and len(client.helo) < 3 and match.group(1) not in client.helo:
+    """Remember a few of the names that a client greeted with, of its own domain if there is one."""
+    if not match or match.group(1) in client.helo:
+        return
+    if len(client.helo) < MOST_GREETINGS:
         client.helo += (match.group(1),)
+    elif client.name and domain_of(match.group(1)) == domain_of(client.name):
+        client.helo = (*client.helo[:-1], match.group(1))
 
 
 def _oldest(table: dict[str, Any]) -> str:

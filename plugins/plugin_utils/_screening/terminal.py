@@ -82,7 +82,7 @@ def why(host: Host) -> str:
 
 def _threshold(report: Report) -> Iterator[str]:
     """The first higher threshold that spares anybody."""
-    found = next((one for one in report.thresholds if one.spared), None)
+    found = next((one for one in report.thresholds if one.spared and one.hosts), None)
     if found:
         rest = words.count(found.hosts, "host", "hosts")
         text = f"  With postscreen_dnsbl_threshold {found.value} instead, these would pass: {', '.join(found.spared)}"

@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit unit-slow contract \
-	sanity differential molecule demo-test converge bench bench-policy build lock clean molecule-audit molecule-edge
+	sanity differential molecule demo-test converge bench bench-features bench-policy build lock clean molecule-audit molecule-edge
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,7 +41,7 @@ up: setup ## Start the demo lab, bare
 	@bin/lab up
 
 down: ## Remove the labs' containers, networks and state
-	@for lab in demo demo-test default audit edge bench; do bin/lab --lab $$lab down; done
+	@for lab in demo demo-test default audit edge bench bench-features; do bin/lab --lab $$lab down; done
 
 demo: setup ## Build a laboratory, make a mail server in it, send and receive mail
 	@tests/demo/run
@@ -105,6 +105,9 @@ converge: setup ## Run site.yml against the demo lab
 
 bench: images ## Seconds, tasks and ratios of a run, beside the least it could cost
 	@tests/bench/run
+
+bench-features: images ## Accepted messages a second with each feature of the edge, as a ratio to plain Postfix
+	@python tests/bench/features.py
 
 bench-policy: setup ## Seconds to read and judge a policy of 1,000 and of 10,000 words
 	@python tests/bench/policy.py

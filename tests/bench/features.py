@@ -36,10 +36,8 @@ SESSIONS = 8
 PLAIN = ["dovecot", "sasl", "postfix"]
 CONTENT: dict[str, Any] = {
     "postfix_header_phrases": [{"header": "Subject", "phrase": "(광고)", "action": "REJECT", "text": "Advertisement"}],
-    "postfix_attachment_names": [
-        {"extensions": ["exe", "scr", "js", "vbs"], "action": "REJECT", "text": "No programs"}
-    ],
-    "postfix_sender_access": [{"pattern": "spammer.example", "action": "REJECT"}],
+    "postfix_attachment_names": [{"extensions": ["dangerous"], "action": "REJECT", "text": "No programs"}],
+    "postfix_sender_access": [{"domain": "spammer.example", "action": "REJECT"}],
 }
 # Name -> features beside the plain ones, and further variables.
 SETS: dict[str, tuple[list[str], dict[str, Any]]] = {
@@ -122,7 +120,7 @@ def message(sender: str, recipient: str) -> bytes:
     lines += [
         "Message-ID: <bench@world.example>",
         "",
-        *["The quick brown fox jumps over the lazy dog." + "." * 26] * 56,
+        *["The quick brown fox jumps over the lazy dog. " * 2] * 44,
     ]
     return ("\r\n".join(lines) + "\r\n").encode()
 

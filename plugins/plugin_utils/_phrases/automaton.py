@@ -111,7 +111,7 @@ def build(units: Sequence[Sequence[str]], charset: Charset, *, ignore_space: boo
         borders.append(here)
         for mode, number in here.items():
             automaton.nodes[number].home = here.get(b"", number)
-            _switches(automaton, modes, here, mode, ahead)
+            _switches(automaton, modes, here, mode, ahead | ({b""} if index else set()))
     for index, ways in enumerate(written):
         for mode, data in ways:
             automaton.path(borders[index][mode], data, borders[index + 1][mode])
@@ -158,7 +158,7 @@ class _Modes:
 
 def _switches(automaton: Automaton, modes: _Modes, here: dict[bytes, int], mode: bytes, ahead: set[bytes]) -> None:
     number = here[mode]
-    for other in sorted(ahead - {mode}):
+    for other in sorted(ahead & set(here) - {mode}):
         for sequence in modes.charset.leave if not other else modes.enter[other]:
             automaton.path(number, sequence, here[other])
     if not mode and ahead - {b""}:

@@ -43,14 +43,16 @@ class Charset:
         return bool(self.enter)
 
     def encode(self, text: str) -> list[bytes]:
-        """Every way to write it; none when a character is missing."""
+        """Every way to write it; none when a character is missing, or when a codec writes a look-alike.
+
+        KS X 1001 has a spelling of eight bytes for syllables it lacks (annex 3), and Python's email package sends them
+        so; for people they are missing in EUC-KR.
+        """
         found: dict[bytes, None] = {}
         for codec in self.codecs:
             try:
                 data = text.encode(codec)
-                # Some codecs write a look-alike, and that of EUC-KR spells a syllable it lacks in eight bytes that no
-                # mail program knows (KS X 1001, annex 3).
-                if data.decode(codec) == text and not (codec == "euc_kr" and len(data) > 2 * len(text)):
+                if data.decode(codec) == text and (self.name != "euc-kr" or len(data) <= 2 * len(text)):
                     found.setdefault(data)
             except UnicodeError:
                 continue
@@ -105,7 +107,7 @@ def _families() -> Iterable[Charset]:
     # Trail bytes of CP949 (Unified Hangul Code) reach into ASCII; those of EUC-KR, its subset, do not.
     cp949_trails = _span((0x41, 0x5A), (0x61, 0x7A), (0x81, 0xFE))
     yield Charset("euc-kr", ("euc_kr",), _KOREAN, _span((0x81, 0xFE)), cp949_trails)
-    yield Charset("cp949", ("cp949",), _KOREAN, _span((0x81, 0xFE)), cp949_trails)
+    yield Charset("cp949", ("cp949", "euc_kr"), _KOREAN, _span((0x81, 0xFE)), cp949_trails)
     so = ((b"\x0e", (b"\x0e",)),)
     labels = ("iso-2022-kr", "iso2022-kr", "csiso2022kr")
     yield Charset("iso-2022-kr", ("iso2022_kr",), labels, enter=so, leave=(b"\x0f",), noise=(b"\x1b$)C",))

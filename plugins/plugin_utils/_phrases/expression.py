@@ -43,7 +43,7 @@ _OPEN, _OPEN_OTHER = "(?1)", "(?2)"
 _GROUPS = 2
 _ANY_GROUP = f"(?:{ANY_DIGIT}{{4}})*?"
 # What raw text is interrupted by: an encoded word, and characters of two bytes in 7 bits.
-_NO_ASCII = r"(?:=\?[!->@-~]+\?[BbQq]\?[^?]*\?=|\x1B\$[^\x1B]*|\x0E[^\x0F]*)"
+_NO_ASCII = r"(?:=\?[!->@-~]+\?[BbQq]\?[^?]*\?=|\x1B\$[^\x1B]*+|\x0E[^\x0F]*+)"
 _STATEFUL_LABELS = r"(?:cs)?iso-?2022|hz|utf-?(?:7|16|32)|ucs-"
 
 
@@ -85,7 +85,11 @@ class Expression:
             targets = [target for __, target in self._ways(state) if target]
             used.update(targets)
             pending += targets
-        return [state for state, number in used.items() if number > 1]
+        return [state for state, number in used.items() if number > 1 or self._breaks(state)]
+
+    def _breaks(self, state: State) -> bool:
+        """Where a group is made in any case: PCRE2 nests parentheses 250 deep."""
+        return not self._cuts_characters and self._automaton.nodes[state[1]].border
 
     def _render(self, ways: Iterable[Way]) -> str:
         parts: dict[str, list[str]] = {}

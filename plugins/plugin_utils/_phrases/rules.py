@@ -26,7 +26,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.expression i
 FLAGS = "i"
 ALL_HEADERS = "*"
 LONGEST = 32000
-"""Characters of an expression. PCRE2 as Debian builds it takes 65,535 octets of a compiled one, less than twice these."""
+"""Characters of an expression. Debian's PCRE2 takes 65,535 octets of a compiled one, less than two for each of them."""
+_MOST_CHARACTERS = 100
 # What a long phrase goes without: letters and accents as separate characters, words that end inside a character.
 _THOROUGH = (
     {"decomposed": True, "cuts_characters": True},
@@ -103,7 +104,7 @@ def _expressions(
     phrase: str, charsets: Iterable[Charset], rule: Mapping[str, Any], *, anchored: bool
 ) -> list[tuple[Charset, str]]:
     """One for each different way to write the phrase; charsets that write it alike share one."""
-    for thorough in _THOROUGH:
+    for thorough in _THOROUGH if len(phrase) <= _MOST_CHARACTERS else ():
         found = _attempt(phrase, charsets, rule, anchored=anchored, **thorough)
         if all(len(text) <= LONGEST for __, text in found):
             return found

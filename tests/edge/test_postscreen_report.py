@@ -132,9 +132,7 @@ def test_all_servers_together(observed: Played, lab: Lab) -> None:
 
 
 def test_who_is_allowed_by_then_is_not_told_of_again(lab: Lab, tmp_path: Path, observed: Played) -> None:
-    allow = json.dumps(
-        {"postscreen_allow": [{"network": lab.numbers[CLEAN][OVER_IPV6], "comment": "as the report says"}]}
-    )
+    entry = {"network": lab.numbers[CLEAN][OVER_IPV6], "comment": "as the report says"}
     again = play(lab, tmp_path, "-e", json.dumps({"postscreen_allow": [entry]}))
     for report in again.reports.values():
         assert lab.numbers[CLEAN][OVER_IPV6] not in [host["address"] for host in report["good_hosts"]]

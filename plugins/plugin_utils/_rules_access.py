@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content import access
@@ -14,6 +15,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._content.tables impor
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, shown
 
+_LIST = re.compile(r"postfix_(?:smtp|submission)_\w+_restrictions")
 OWN_DOMAINS = "postfix_reject_own_domains_from_strangers"
 
 
@@ -43,12 +45,11 @@ def entries(inventory: Inventory) -> Iterator[Mistake]:
 
 def asked(inventory: Inventory) -> Iterator[Mistake]:
     """Rules that no list of restrictions asks for."""
+    lists = [value for name, value in inventory.values.items() if _LIST.fullmatch(name) and isinstance(value, list)]
     for variable, stage in access.VARIABLES.items():
-        restrictions = f"postfix_smtp_{stage}_restrictions"
-        elements = inventory.values.get(restrictions)
-        if inventory.values.get(variable) and isinstance(elements, list) and variable not in elements:
-            reason = f"{restrictions} does not ask for it, so that none of its rules is ever used"
-            yield Mistake("access-unused", variable, reason, f"Add {variable} to {restrictions}")
+        if inventory.values.get(variable) and lists and not any(variable in elements for elements in lists):
+            reason = "no list of restrictions asks for it, so that none of its rules is ever used"
+            yield Mistake("access-unused", variable, reason, f"Add {variable} to postfix_smtp_{stage}_restrictions")
 
 
 def own_senders(inventory: Inventory) -> Iterator[Mistake]:

@@ -38,13 +38,14 @@ Map = dict[str, Any]
 def access_tables(rules: Mapping[str, Any], map_type: str) -> dict[str, Any]:
     """:param rules: value by variable, such as postfix_client_access
 
-    :returns: maps; lists: what the variable's name stands for in a restriction list; footers; patterns: whether there
-        are any
+    :returns: maps; lists: what the variable's name stands for in a restriction list; footers; proofs: commands for
+        config_tree
     :raises PostfixError: an entry that cannot be written
     """
     maps: list[Map] = []
     lists: dict[str, list[str]] = {}
     footers: list[str] = []
+    proofs: list[Any] = []
     for variable, stage in access.VARIABLES.items():
         entries = access.entries(stage, rules.get(variable))
         _refuse(variable, ((each.place, each.faults()) for each in entries))
@@ -56,7 +57,15 @@ def access_tables(rules: Mapping[str, Any], map_type: str) -> dict[str, Any]:
                 maps.append(_indexed(name, mine) if not kind else _plain(name, kind, [each.line for each in mine]))
                 lists[variable].append(f"check_{stage}_access {kind or map_type}:{_DIRECTORY}/{name}")
         footers += access.footers(entries)
-    return {"maps": maps, "lists": lists, "footers": footers}
+        proofs += transports((each.action, each.text) for each in entries)
+    return {"maps": maps, "lists": lists, "footers": footers, "proofs": proofs}
+
+
+def transports(actions: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """A proof for each transport that FILTER names: mail for one that master.cf lacks waits for days."""
+    names = dict.fromkeys(text.partition(":")[0] for action, text in actions if action == "FILTER")
+    # Of a service that there is not postconf warns, and exits 0.
+    return [{"command": ["postconf", "-c", "{tree}", "-M", f"{name}/unix"], "silent": True} for name in names]
 
 
 def _indexed(name: str, entries: Sequence[access.Entry]) -> Map:
@@ -90,6 +99,7 @@ def check_tables(rules: Mapping[str, Any], generated: Sequence[Mapping[str, Any]
         if lines:
             maps.append(_plain(table, "pcre", lines))
             proofs += _samples(table, mine)
+        proofs += transports((each.action, each.text) for each in mine)
         footers += [each.footer for each in mine if each.footer]
     # One rule may have several lines, each with the same reply.
     footers += dict.fromkeys(str(each["footer"]) for each in generated if each.get("footer"))

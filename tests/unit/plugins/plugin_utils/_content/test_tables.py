@@ -171,3 +171,11 @@ def test_samples_are_asked_of_the_library_on_the_host() -> None:
 )
 def test_a_pattern_stays_what_it_is_between_delimiters(pattern: str, written: str) -> None:
     assert delimited(pattern) == written
+
+
+def test_a_transport_that_mail_is_to_take_must_exist() -> None:
+    rules = [{"pattern": pattern, "action": "FILTER", "text": f"scan:{pattern}"} for pattern in ("a", "b")]
+    access = {"postfix_sender_access": [{"domain": "example.com", "action": "FILTER", "text": "relay:[192.0.2.1]"}]}
+    proof = {"command": ["postconf", "-c", "{tree}", "-M", "scan/unix"], "silent": True}
+    assert check_tables({"postfix_body_checks": rules}, [])["proofs"] == [proof]
+    assert [each["command"][-1] for each in access_tables(access, "lmdb")["proofs"]] == ["relay/unix"]

@@ -20,6 +20,7 @@ _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"
 _TYPE_A, _CLASS_IN = 1, 1
 _TRUNCATED, _RECURSION_DESIRED, _IS_RESPONSE = 0x0200, 0x0100, 0x8000
 _LARGEST_UDP = 4096
+PORT = 53
 
 # resolv.conf(5): no more than three servers are read; without any, the one of this machine.
 _MOST_SERVERS = 3
@@ -139,7 +140,7 @@ def lookup(name: str, resolvers: Resolvers) -> Response:
 
 def _exchange(query: bytes, server: str, timeout: float) -> Response:
     try:
-        found = socket.getaddrinfo(server, 53, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+        found = socket.getaddrinfo(server, PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
         with socket.socket(found[0], socket.SOCK_DGRAM) as udp:
             udp.settimeout(timeout)
             udp.connect(found[4])
@@ -147,7 +148,7 @@ def _exchange(query: bytes, server: str, timeout: float) -> Response:
             response = decode_response(udp.recv(_LARGEST_UDP), query)
         if not response.truncated:
             return response
-        with socket.create_connection((server, 53), timeout) as tcp:
+        with socket.create_connection((server, PORT), timeout) as tcp:
             tcp.sendall(struct.pack("!H", len(query)) + query)
             return decode_response(_receive_tcp(tcp), query)
     except TimeoutError as error:

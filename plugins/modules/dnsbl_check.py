@@ -145,7 +145,7 @@ def main() -> None:
     if unusable and module.params["required"]:
         module.fail_json(msg=_failure(unusable, resolvers.servers), **answer)
     for verdict in unusable:
-        module.warn(f"{_sentence(verdict)} It counts for nobody as long as it is so.")
+        module.warn(_sentence(verdict))
     module.exit_json(**answer)
 
 

@@ -126,6 +126,11 @@ def test_a_service_that_works(service: str, script: Script, monkeypatch: pytest.
         assert run(monkeypatch, service, "--port", str(port)) == 0
 
 
+def test_a_load_balancer_says_who_its_client_is_before_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server([("PROXY TCP4 127.0.0.1 127.0.0.1 25 25", SMTP[0][1]), *SMTP[1:]]) as port:
+        assert run(monkeypatch, "smtp", "--port", str(port), "--proxy") == 0
+
+
 def test_starttls_and_the_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(SMTP_STARTTLS, certificate) as port:
         wanted = ["--starttls", "--auth", "offered", "--certificate", str(certificate)]

@@ -49,6 +49,8 @@ _OPEN, _NEXT, _NEXT_PERCENT, _END, _FIRST, _FIRST_PERCENT = (f"(?{number})" for 
 _GROUPS = 6
 _WALK = 998
 """Octets of a name that are passed over; RFC 5322 allows no longer line."""
+MOST_STARS = 3
+"""Inside one name."""
 _LONGEST = 16000
 """Characters of one expression; PCRE2 as Debian builds it has 65,535 octets for a compiled one."""
 

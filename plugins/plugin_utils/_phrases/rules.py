@@ -143,7 +143,7 @@ def _header_expression(headers: Sequence[str]) -> str:
     """The name and its colon; Postfix has taken out white space between the two (mime_state.c)."""
     if ALL_HEADERS in headers:
         return "^[!-9;-~]+:"
-    names = "|".join("".join(literal(ord(char)) for char in name) for name in headers)
+    names = "|".join("".join(literal(byte) for byte in name.encode()) for name in headers)
     return f"^(?i:{names}):"
 
 

@@ -71,7 +71,7 @@ def phrase_faults(rule: Mapping[str, Any], charsets: Sequence[str]) -> Iterator[
 def attachment_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:
     yield from action_faults(rule)
     try:
-        made = compile_attachments([rule])
+        made = lines([], [], [rule])
     except PhraseError as error:
         yield Fault("attachment-name", "", str(error), "Correct the names or extensions")
         return

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import OrderedDict
 from typing import Any
 
 from ansible_collections.postern.mail.plugins.module_utils._screening_clients import (
@@ -70,13 +71,14 @@ _SENT = re.compile(r"([0-9A-Za-z]{5,24}): to=<.* status=sent \((.*)\)$", re.DOTA
 _REMOVED = re.compile(r"([0-9A-Za-z]{5,24}): removed$")
 _GREETING = re.compile(r"(?:EHLO|HELO) ([^\s\\]{1,255})", re.IGNORECASE)
 _SPF = re.compile(
-    r"\b(pass|fail|softfail|neutral|none|permerror|temperror)\b.{0,400}?\bclient-ip=\"?([0-9A-Fa-f:.]{2,45})",
+    r"\b(pass|fail|softfail|neutral|none|permerror|temperror)\b.{0,400}?(?:\bclient-ip=\"?|;ip=)([0-9A-Fa-f:.]{2,45})",
     re.IGNORECASE | re.DOTALL,
 )
 _SPF_HELO = re.compile(r"\bhelo=\"?([^\s;\"]{1,255})")
 _DMARC = re.compile(r"([0-9A-Za-z]{5,24}): (?:(SPF)\(mailfrom\): )?\S{1,255} (pass|fail)$")
 _STORED = re.compile(r"msgid=(\S{1,998}?): .{0,80}?(?:stored|saved) mail (?:in)?to (?:mailbox )?'?([^']{1,255})'?")
-_JUNK = re.compile(r"junk|spam|quarantine|bulk|trash|discard", re.IGNORECASE)
+_FILED = re.compile(r"(?:^|[^a-z])(?:junk|spam|quarantine|bulk|trash)(?:[^a-z]|$)|스팸|정크|迷惑|垃圾", re.IGNORECASE)
+_THROWN = re.compile(r"\b(?:discard(?:ed)?|quarantined?|spam|junk)\b", re.IGNORECASE)
 _ANGLES = re.compile(r"<[^<>]*>")
 
 
@@ -98,9 +100,10 @@ class Tally:
     def __init__(self, most_clients: int = MOST_CLIENTS) -> None:
         self._most_clients = most_clients
         self._clients: dict[str, Client] = {}
-        self._sessions: dict[str, int] = {}  # address and port -> bits of the tests that failed
-        self._mails: dict[str, Mail] = {}
-        self._ids: dict[str, str] = {}  # Message-ID -> queue ID
+        # The oldest go when there are too many; of a plain dictionary the first key is found slowly.
+        self._sessions: OrderedDict[str, int] = OrderedDict()  # address and port -> bits of the tests that failed
+        self._mails: OrderedDict[str, Mail] = OrderedDict()
+        self._ids: OrderedDict[str, str] = OrderedDict()  # Message-ID -> queue ID
         self._day = ("", 0, 0)
         self._programs: dict[str, Any] = {}
         self._sums = Sums()
@@ -209,10 +212,13 @@ class Tally:
             client.bits = 0
             client.allowed = 0
             if len(self._sessions) >= MOST_SESSIONS:
-                del self._sessions[_oldest(self._sessions)]
+                self._sessions.popitem(last=False)
             self._sessions[f"{address} {port}"] = 0
             self._count(at, "connect")
+        elif what == "DISCONNECT":
+            self._sessions.pop(f"{address} {port}", None)
         elif what.startswith("PASS"):
+            self._sessions.pop(f"{address} {port}", None)
             client = self._client(at, address)
             if what == "PASS NEW":
                 client.new += 1
@@ -320,7 +326,7 @@ class Tally:
         if client.deferred_at and at - client.deferred_at >= BACK_AFTER:
             client.returned = True
         if len(self._mails) >= MOST_MAILS:
-            self._done(_oldest(self._mails))
+            self._done(next(iter(self._mails), ""))
         self._mails[queue_id] = Mail(address, client.bits)
 
     def _cleanup(self, _at: int, text: str) -> None:
@@ -328,7 +334,7 @@ class Tally:
         if match and match.group(1) in self._mails:
             self._mails[match.group(1)].message_id = match.group(2)
             if len(self._ids) >= MOST_MAILS:
-                del self._ids[_oldest(self._ids)]
+                self._ids.popitem(last=False)
             self._ids[match.group(2)] = match.group(1)
 
     def _delivery(self, _at: int, text: str) -> None:
@@ -337,12 +343,12 @@ class Tally:
             mail = self._mails[match.group(1)]
             mail.sent += 1
             # A content filter in front of the mailbox says so when it throws a message away.
-            if _JUNK.search(_ANGLES.sub("", match.group(2))):
+            if _THROWN.search(_ANGLES.sub("", match.group(2))):
                 mail.junk += 1
 
     def _dovecot(self, _at: int, text: str) -> None:
         match = _STORED.search(text) if "msgid=" in text else None
-        if match and _JUNK.search(match.group(2)):
+        if match and _FILED.search(match.group(2)):
             mail = self._mails.get(self._ids.get(match.group(1), ""))
             if mail is not None:
                 mail.junk += 1
@@ -508,8 +514,3 @@ def _greeted(client: Client, match: Any) -> None:
         client.helo += (match.group(1),)
     elif client.name and domain_of(match.group(1)) == domain_of(client.name):
         client.helo = (*client.helo[:-1], match.group(1))
-
-
-def _oldest(table: dict[str, Any]) -> str:
-    """The key that was put in first; never asked of an empty table."""
-    return next(iter(table), "")

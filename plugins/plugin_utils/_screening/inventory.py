@@ -18,8 +18,8 @@ _BASE = ("greet", "dnsbl", "denylist")
 
 
 def allow_lines(hosts: Iterable[Host]) -> list[str]:
-    """``postscreen_allow`` with the hosts to allow; those to look at are there as comments."""
-    lines = [f"  {'' if host.allow else '# '}- {_entry(host)}" for host in hosts]
+    """``postscreen_allow`` with the hosts to allow; those to look at are there as comments, the weak not at all."""
+    lines = [f"  {'' if host.allow else '# '}- {_entry(host)}" for host in hosts if not host.weak]
     return ["postscreen_allow:", *lines] if lines else []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.module_utils._screening_clients import TESTS, signs
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.simulate.dnsbl import address_filter
-from ansible_collections.postern.mail.plugins.plugin_utils._screening import words
+from ansible_collections.postern.mail.plugins.plugin_utils._screening import inventory, words
 from ansible_collections.postern.mail.plugins.plugin_utils._screening.merging import merge
 from ansible_collections.postern.mail.plugins.plugin_utils._screening.model import (
     Advice,
@@ -81,7 +81,7 @@ def good_hosts(clients: Iterable[Mapping[str, Any]], allowed: Collection[Network
     found = [_host(client, threshold) for client in clients if client.get("failed") and not _allowed(client, allowed)]
     return sorted(
         (host for host in found if host.signs),
-        key=lambda host: (not host.allow, -sum(host.lost.values()), -host.delivered, host.address),
+        key=lambda host: (not host.allow, host.weak, -sum(host.lost.values()), -host.delivered, host.address),
     )
 
 
@@ -163,13 +163,15 @@ def _verdict(
         )
     if enough:
         return verdict(Advice.NOT_ENOUGH, f"{words.sentence(enough)}.")
-    if good:
-        few = words.count(len(good), "host that something speaks for", "hosts that something speaks for")
+    weak = sum(host.weak for host in good)
+    if len(good) > weak:
+        few = words.count(len(good) - weak, "host whose mail arrived", "hosts whose mail arrived")
         return verdict(Advice.LOOK_FIRST, f"It would have stopped {few}; look at each.")
     if not stopped:
         return verdict(Advice.SWITCH, "It would have stopped nobody.")
     nobody = words.count(stopped, "host", "hosts")
-    return verdict(Advice.SWITCH, f"It would have stopped {nobody}, and nothing speaks for any of them.")
+    named = f"; {words.count(weak, 'has', 'have')} a name or SPF" if weak else ""
+    return verdict(Advice.SWITCH, f"It would have stopped {nobody}, and no mail of any of them arrived{named}.")
 
 
 def _thresholds(
@@ -228,6 +230,8 @@ def _warnings(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
             yield f"{name}: postscreen does not run there. Add postscreen to mail_features."
         elif not result["lines"]:
             yield f"{name}: nothing was found in the log ({result['source']})."
+        if result["lines"] and result["first"] > result["since"] + 86400:
+            yield f"{name}: the log begins on {inventory.day(result['first'])} only ({result['source']})."
         for note in result["notes"]:
             yield f"{name}: {note}"
     seen = data["hosts"].get("seen", 0)

@@ -48,6 +48,11 @@ class Host:
     servers: tuple[str, ...]
 
     @property
+    def weak(self) -> bool:
+        """Whether no mail of it ever arrived: a name and SPF are cheap."""
+        return not {"delivered", "returned"} & set(self.signs)
+
+    @property
     def allow(self) -> bool:
         """Whether it is to be allowed; else somebody has to look at it."""
         return "delivered" in self.signs and len(self.signs) > 1 and not self.doubts

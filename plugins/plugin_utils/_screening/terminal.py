@@ -58,7 +58,7 @@ def _test(verdict: Verdict) -> Iterator[str]:
 def _hosts(hosts: Sequence[Host]) -> Iterator[str]:
     for title, chosen in (
         ("Allow first", [host for host in hosts if host.allow]),
-        ("Look at", [host for host in hosts if not host.allow]),
+        ("Look at", [host for host in hosts if not host.allow and not host.weak]),
     ):
         if not chosen:
             continue
@@ -68,6 +68,11 @@ def _hosts(hosts: Sequence[Host]) -> Iterator[str]:
             yield from _wrap(f"    {host.address} {host.name or '(no name)'}: {why(host)}", "      ")
         if len(chosen) > _MOST:
             yield f"    and {len(chosen) - _MOST} more, in the report"
+    weak = sum(host.weak for host in hosts)
+    if weak:
+        yield ""
+        more = words.count(weak, "more host has", "more hosts have")
+        yield f"  {more} a name or SPF, but no mail arrived: in the report."
 
 
 def why(host: Host) -> str:

@@ -37,6 +37,7 @@ _TESTS = (
     ("denylist", "t6"),
 )
 _RANKS = 40
+_HOSTS = 500
 
 
 def plain(report: Report) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def plain(report: Report) -> dict[str, Any]:
             }
             for verdict in report.verdicts
         ],
-        "good_hosts": [{**dataclasses.asdict(host), "allow": host.allow} for host in report.hosts],
+        "good_hosts": [{**dataclasses.asdict(host), "allow": host.allow, "weak": host.weak} for host in report.hosts],
         "inventory": {"postscreen_allow": _allow(report.hosts), "postscreen_stage": _stage(report)},
         "warnings": list(report.warnings),
         "days": report.data["days"],
@@ -80,6 +81,8 @@ def _stage(report: Report) -> dict[str, str]:
 def page_data(report: Report, date: str) -> dict[str, Any]:
     """Variables of the page's template."""
     headline, more = words.HEADLINES[report.advice]
+    several = len(report.servers) > 1
+    strong = [host for host in report.hosts if not host.weak]
     return {
         "title": report.name or ", ".join(report.servers),
         "servers": report.servers,
@@ -92,7 +95,9 @@ def page_data(report: Report, date: str) -> dict[str, Any]:
         "numbers": terminal.numbers(report),
         "tests": [_test(verdict) for verdict in report.verdicts],
         "warnings": report.warnings,
-        "hosts": [_host(host, len(report.servers) > 1) for host in report.hosts],
+        "hosts": [_host(host, several) for host in strong[:_HOSTS]],
+        "weak": [_host(host, several) for host in report.hosts if host.weak][:_HOSTS],
+        "left_out": max(0, len(strong) - _HOSTS) + max(0, len(report.hosts) - len(strong) - _HOSTS),
         "allow": "\n".join(inventory.allow_lines(report.hosts)),
         "stage": "\n".join(inventory.stage_lines(report)),
         "charts": list(_charts(report)),
@@ -116,7 +121,7 @@ def _test(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "sessions": verdict.sessions,
         "hosts": verdict.hosts,
-        "good": len(verdict.good),
+        "good": sum(not host.weak for host in verdict.good),
         "parameter": f"postscreen_{verdict.test}_action",
     }
 

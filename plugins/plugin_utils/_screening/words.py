@@ -51,11 +51,11 @@ HEADLINES: Mapping[Advice, tuple[str, str]] = MappingProxyType(
             "Allow them first, run the playbook of the servers, then switch.",
         ),
         Advice.LOOK_FIRST: (
-            "Enforcing would have stopped hosts that something speaks for.",
+            "Enforcing would have stopped hosts whose mail arrived.",
             "None of them is certainly good. Look at each, allow the good ones, then switch.",
         ),
         Advice.SWITCH: (
-            "Enforcing would have stopped nobody that anything speaks for.",
+            "Enforcing would have stopped nobody whose mail arrived.",
             "Switch the tests below that say so.",
         ),
         Advice.NOT_ENOUGH: ("There is not enough to judge by.", "Let postscreen observe for longer, then ask again."),

@@ -96,5 +96,5 @@ def test_who_is_allowed_in_the_inventory(tmp_path: Path, collections_path: Path)
         "postscreen_report_directory": "elsewhere",
     }
     output = play(tmp_path, collections_path, "-l", "mx1", "-e", json.dumps(given), "--check")
-    assert "Enforcing would have stopped nobody that anything speaks for." in output
+    assert "Enforcing would have stopped nobody whose mail arrived." in output
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["postscreen_report.json"]

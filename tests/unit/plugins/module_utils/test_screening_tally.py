@@ -157,6 +157,9 @@ def test_what_is_delivered(line: tuple[str, str], delivered: int) -> None:
         ("lmtp(b@example.org)<1><x>: sieve: msgid=<1@example.net>: stored mail into mailbox 'Junk'", 1),
         ("lmtp(b)<1>: sieve: msgid=<1@example.net>: fileinto action: stored mail into mailbox 'INBOX.Spam'", 1),
         ("lmtp(b@example.org)<1><x>: sieve: msgid=<1@example.net>: stored mail into mailbox 'INBOX'", 0),
+        ("lmtp(b@example.org)<1><x>: sieve: msgid=<1@example.net>: stored mail into mailbox 'Spam_2026'", 1),
+        ("lmtp(b@example.org)<1><x>: sieve: msgid=<1@example.net>: stored mail into mailbox 'Spamalot'", 0),
+        ("lmtp(b@example.org)<1><x>: sieve: msgid=<1@example.net>: stored mail into mailbox '스팸메일함'", 1),
         ("lmtp(b@example.org)<1><x>: msgid=<1@example.net>: saved mail to Junk", 1),
         ("lmtp(b@example.org)<1><x>: msgid=<1@example.net>: saved mail to INBOX", 0),
         ("lmtp(spam@example.org)<1><x>: msgid=<2@example.net>: saved mail to Junk", 0),
@@ -210,6 +213,11 @@ def test_who_comes_back_after_a_deferral(put_off: tuple[str, str], wait: int, re
         ("policyd-spf", "Pass; identity=mailfrom; client-ip={}; helo=h.example; envelope-from=a@b.example", (1, 0)),
         ("policyd-spf", "Pass; identity=helo; client-ip={}; helo=h.example; envelope-from=<>", (0, 0)),
         ("policyd-spf", "prepend Received-SPF: Softfail (mailfrom) identity=mailfrom; client-ip={}; helo=h", (0, 1)),
+        (
+            "policyd-spf",
+            "550 5.7.23 Message rejected due to: SPF fail - see http://spf.example/Why?s=mfrom;id=a;ip={};r=x",
+            (0, 1),
+        ),
         ("policyd-spf", "prepend Received-SPF: None (no SPF record) identity=mailfrom; client-ip={}; helo=h", (0, 0)),
         (
             "postfix/policy-spf",

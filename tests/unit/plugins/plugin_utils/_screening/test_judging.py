@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.postern.mail.plugins.plugin_utils._screening.inventory import allow_lines, stage_lines
 from ansible_collections.postern.mail.plugins.plugin_utils._screening.judging import judge, networks, score
 from ansible_collections.postern.mail.plugins.plugin_utils._screening.model import Advice, Report
+from ansible_collections.postern.mail.plugins.plugin_utils._screening.terminal import lines
 from observed import DAY, START, crowd, early, listed, mail, observe, spf
 
 GOOD = "192.0.2.10"
@@ -104,6 +105,30 @@ def test_a_good_host_counts_however_short_the_time() -> None:
 )
 def test_tests_that_are_on_or_off(parameters: dict[str, str], test: str, expected: str) -> None:
     assert advice(judge("", [observe(crowd(), **parameters)]))[test] == expected
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ([(LATER + 1, "postfix/smtpd", f"connect from mx.example.net[{GOOD}]")], "switch"),
+        (spf(LATER, GOOD), "switch"),
+        (mail(LATER + 1, GOOD, "unknown"), "look_first"),
+    ],
+)
+def test_a_name_without_mail_is_little(log: Any, expected: str) -> None:
+    """Spammers have names and SPF too: such a host is told of, and holds nobody up."""
+    report = judge("", [observe(crowd(), early(LATER, GOOD), log)])
+    (host,) = report.hosts
+    assert host.weak is (expected == "switch")
+    assert advice(report)["greet"] == expected
+    assert bool(allow_lines(report.hosts)) is not host.weak
+    assert ("a name or SPF" in "\n".join(lines(report))) is host.weak
+
+
+@pytest.mark.parametrize(("begins", "said"), [(START, False), (START + 3 * DAY, True)])
+def test_a_log_that_does_not_reach_back_is_said_to_be_short(begins: int, said: bool) -> None:
+    log = [line for line in crowd() if line[0] >= begins]
+    assert ("the log begins on" in " ".join(judge("", [observe(log)]).warnings)) is said
 
 
 def test_nobody_came() -> None:

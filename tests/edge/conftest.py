@@ -20,7 +20,8 @@ from dialogue.lab import Lab
 __all__ = ["forget_the_client", "lab", "pytest_generate_tests", "servers"]
 
 ENFORCE = Path(__file__).parent / "enforce.yml"
-OBSERVES = "postconf -hx postscreen_greet_action 2> /dev/null | grep -q -x ignore"
+OBSERVES = "postconf -Mx smtp/inet | grep -q postscreen && postconf -hx postscreen_greet_action | grep -q -x ignore"
+ENFORCES = "postconf -Mx smtp/inet | grep -q postscreen && ! postconf -hx postscreen_greet_action | grep -q -x ignore"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,13 +45,13 @@ class Stage:
 
     def __init__(self, lab: Lab, as_it_is: bool) -> None:
         self._lab = lab
-        self._as_it_is = as_it_is
+        self.as_it_is = as_it_is
         self._now = ""
 
     def set(self, wanted: str) -> None:
         """Let all servers observe or enforce."""
         self._now = self._now or self._found()
-        if wanted != self._now and self._as_it_is:
+        if wanted != self._now and self.as_it_is:
             pytest.skip(f"the servers do not {wanted}")
         if wanted != self._now:
             playbooks.run(self._lab, "site", *([f"--extra-vars=@{ENFORCE}"] if wanted == "enforce" else []))
@@ -58,8 +59,10 @@ class Stage:
 
     def _found(self) -> str:
         """As an earlier session left them."""
-        codes = {server.run("sh", "-c", OBSERVES, check=False).returncode for server in self._lab.servers}
-        return {(0,): "observe", (1,): "enforce"}.get(tuple(codes), "mixed")
+        for stage, question in (("observe", OBSERVES), ("enforce", ENFORCES)):
+            if all(server.run("sh", "-c", question, check=False).returncode == 0 for server in self._lab.servers):
+                return stage
+        return "neither"
 
 
 @pytest.fixture(scope="session")

@@ -124,3 +124,18 @@ def test_one_changed_byte_is_noticed(lab: Lab, server: Server) -> None:
     assert [signature.valid for signature in signatures(lab, found.replace(b"Pay 100.", b"Pay 900."))] == [False]
     header = found.replace(b"Subject: ", b"Subject: Re: ")
     assert [signature.valid for signature in signatures(lab, header)] == [False]
+
+
+@pytest.mark.enforce
+def test_a_message_is_as_good_as_its_signature(lab: Lab, server: Server) -> None:
+    """Somebody forwards it, so SPF has nothing to say for the author: one byte decides."""
+    token, alice = new_token(), server.address_of("alice")
+    message = sign(lab, plain(token, SENDER, alice, "Pay 100."))
+    forwarder = "forwarder@world.example"
+    reply = deliver(lab, server, CLEAN, alice, message.replace(b"Pay 100.", b"Pay 900."), sender=forwarder)
+    assert (reply.code, reply.enhanced) == (550, "5.7.1"), reply
+    reply = deliver(lab, server, CLEAN, alice, message, sender=forwarder)
+    assert reply.code == 250, reply
+    found = arrived(server, "alice", token)
+    assert b"Pay 100." in found
+    assert results(found, server.hostname)["dmarc"] == ["pass"]

@@ -244,5 +244,9 @@ def _warnings(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
     refusing = {site for one in data["listings"] for site, answer in one["sites"] if answer.startswith("127.255.255.")}
     for domain in sorted(refusing):
         yield f"{domain} refuses your resolver (127.255.255.x): it is a public one, or over the list's limit."
+    busy = sum(numbers.get("busy", 0) for numbers in data["days"].values())
+    if busy:
+        refused = words.count(busy, "connection was", "connections were")
+        yield f"{refused} told to come again because too many were open (421), in postscreen's log with its reason."
     if data["forgotten"]:
         yield f"There were very many hosts; {data['forgotten']} were counted and forgotten, some perhaps twice."

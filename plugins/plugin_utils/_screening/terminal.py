@@ -28,6 +28,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     for verdict in report.verdicts:
         yield from _test(verdict)
+    put_off, back = (report.data["hosts"].get(key, 0) for key in ("put_off", "back"))
+    if put_off:
+        new = words.count(put_off, "new host", "new hosts")
+        yield f"  The tests after the greeting put off {new}; {back} came back."
     for warning in report.warnings:
         yield from _wrap(f"  ! {warning}", "    ")
     yield from _hosts(report.hosts)

@@ -193,6 +193,18 @@ def test_what_the_lists_are_worth() -> None:
     assert "mute.example did not answer 1 question" in warnings
 
 
+def test_what_the_tests_after_the_greeting_cost_and_who_found_no_room() -> None:
+    later = "450 4.3.2 Service currently unavailable; from=<a@b.example>, to=<c@example.org>, proto=SMTP, helo=<x>"
+    log = [
+        (START, "postfix/postscreen", f"NOQUEUE: reject: RCPT from [{GOOD}]:4711: {later}"),
+        (START, "postfix/postscreen", f"NOQUEUE: reject: CONNECT from [{GOOD}]:4712: all server ports busy"),
+    ]
+    report = judge("", [observe(crowd(), log)])
+    text = " ".join(lines(report))
+    assert "put off 1 new host; 0 came back." in text
+    assert "1 connection was told to come again" in text
+
+
 def test_networks_that_are_none_are_left_to_others() -> None:
     assert [str(one) for one in networks(["192.0.2.1", "x", "2001:db8::1/64", ""])] == ["192.0.2.1/32", "2001:db8::/64"]
 

@@ -29,7 +29,7 @@ ANY = "any"
 # (smtp_skip_5xx_greeting), 550 at RCPT TO tells their user at once, and the log has HELO, sender and recipient.
 # A client that speaks HTTP has no user to tell; drop is Postfix's own default for it.
 _ENFORCED = {test: "drop" if test == "non_smtp_command" else "enforce" for test in TESTS}
-_ACCESS, _REPLIES, _MEMCACHE = "postscreen_access", "postscreen_dnsbl_replies", "postscreen_memcache"
+_ACCESS, _REPLIES, _SHARED = "postscreen_access", "postscreen_dnsbl_replies", "postscreen_shared"
 # RFC 5782 section 5: listed wherever a list works, and never.
 LISTED, UNLISTED = "127.0.0.2", "127.0.0.1"
 
@@ -109,7 +109,7 @@ def networks(data: Any) -> list[Network]:
 def contribution(variables: Mapping[str, Any]) -> dict[str, Any]:
     """main_cf, services, maps and secrets for the role postfix; questions and check for the module dnsbl_check.
 
-    :param variables: the role's variables, without their prefix; also map_type and data_directory
+    :param variables: the role's variables, without their prefix; also map_type
     :returns: also check: fail, warn or skip
     """
     asked = sites(variables["dnsbl_sites"])
@@ -119,9 +119,6 @@ def contribution(variables: Mapping[str, Any]) -> dict[str, Any]:
         maps.append({"path": f"maps/{_ACCESS}", "type": "cidr", "content": access})
     if replies := _replies(asked):
         maps.append({"path": f"maps/{_REPLIES}", "type": "texthash", "content": replies, "secret": True})
-    if variables["cache_server"]:
-        content = _memcache(str(variables["cache_server"]), _local_cache(variables), variables["greet_ttl"])
-        maps.append({"path": f"maps/{_MEMCACHE}", "type": "memcache", "content": content})
     return {
         "main_cf": _settings(variables, asked, has_access=bool(access), has_replies=bool(replies)),
         "services": _services(proxied=variables["upstream_proxy_protocol"] != "none"),
@@ -152,8 +149,7 @@ def _settings(
         "postscreen_greet_action": action["greet"],
         "postscreen_greet_wait": f"${{stress?{{{min(2, wait)}}}:{{{wait}}}}}s",
         "postscreen_greet_ttl": variables["greet_ttl"],
-        "postscreen_cache_map": _cache(variables),
-    }
+    } | _cache(variables)
     if asked:
         settings |= {
             "postscreen_dnsbl_sites": [site.words for site in asked],
@@ -205,23 +201,28 @@ def _replies(asked: Iterable[Site]) -> str:
     return "".join(f"{site}\t{domain}\n" for site, domain in sorted({(s.asked, s.domain) for s in asked if s.key}))
 
 
-def _local_cache(variables: Mapping[str, Any]) -> str:
-    return f"{variables['map_type']}:{variables['data_directory']}/postscreen_cache"
+def _cache(variables: Mapping[str, Any]) -> dict[str, Value]:
+    """The cache on this server, or the shared one, of which this server keeps a copy (memcache_table(5)).
+
+    The copy answers while the shared cache is down, and outlives it. Its settings stand in main.cf, as postconf -n
+    would look for a file of their own where it is not yet.
+    """
+    local = f"{variables['map_type']}:$data_directory/postscreen_cache"
+    if not variables["cache_server"]:
+        return {"postscreen_cache_map": local}
+    return {
+        "postscreen_cache_map": f"memcache:{_SHARED}",
+        f"{_SHARED}_memcache": variables["cache_server"],
+        f"{_SHARED}_backup": local,
+        f"{_SHARED}_key_format": "postscreen:%s",
+        f"{_SHARED}_ttl": min(_seconds(str(variables["greet_ttl"]), 86400), _LONGEST_TTL),
+        f"{_SHARED}_timeout": 1,
+        f"{_SHARED}_max_try": 1,
+    }
 
 
-def _cache(variables: Mapping[str, Any]) -> str:
-    return f"memcache:$maps_directory/{_MEMCACHE}" if variables["cache_server"] else _local_cache(variables)
-
-
-def _memcache(server: str, backup: str, ttl: Any) -> str:
-    """memcache_table(5). The copy on this server answers while the shared one is down, and outlives it."""
-    return (
-        "# Written by the Ansible role postern.mail.postscreen; explained in memcache_table(5).\n"
-        f"memcache = {server}\nbackup = {backup}\nkey_format = postscreen:%s\n"
-        f"ttl = {_seconds(str(ttl), 86400)}\ntimeout = 1\nmax_try = 1\n"
-    )
-
-
+# memcached takes a larger number for a time since 1970.
+_LONGEST_TTL = 2592000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 

@@ -155,6 +155,8 @@ _FREE_SUFFIXES = (
     "_bind_pw", "_version", "_domain", "_table", "_scope", "_select_field",
     "_where_field", "_additional_conditions", "_start_tls", "_dbpath", "_server_port", "_special_result_attribute",
     "_leaf_result_attribute", "_terminal_result_attribute", "_timeout", "_time_limit", "_expansion_limit",
+    "_memcache", "_backup", "_key_format", "_ttl", "_flags", "_max_try", "_retry_pause", "_line_size_limit",
+    "_data_size_limit",
 )  # fmt: skip
 
 

@@ -31,7 +31,6 @@ DEFAULTS: dict[str, Any] = {
     "cache_server": "",
     "upstream_proxy_protocol": "none",
     "map_type": "lmdb",
-    "data_directory": "/var/lib/postfix",
 }
 SITE = {"domain": "bl.example.net", "filter": ["127.0.0.2", "127.0.0.[4..7]"], "weight": 2}
 KEYED = {"domain": "zen.dq.spamhaus.net", "key": "hush", "filter": "127.0.0.[2..11]"}
@@ -150,13 +149,11 @@ def test_allow_and_deny_are_one_table() -> None:
 
 
 def test_a_shared_cache_has_a_copy_here() -> None:
-    wanted = wants(cache_server="inet:10.0.0.7:11211", greet_ttl="2d")
-    (table,) = wanted["maps"]
-    assert wanted["main_cf"]["postscreen_cache_map"] == "memcache:$maps_directory/postscreen_memcache"
-    lines = table["content"].splitlines()
-    assert {"memcache = inet:10.0.0.7:11211", "backup = lmdb:/var/lib/postfix/postscreen_cache", "ttl = 172800"} <= {
-        *lines
-    }
+    settings = wants(cache_server="inet:10.0.0.7:11211", greet_ttl="2d")["main_cf"]
+    assert settings["postscreen_cache_map"] == "memcache:postscreen_shared"
+    assert settings["postscreen_shared_memcache"] == "inet:10.0.0.7:11211"
+    assert settings["postscreen_shared_backup"] == wants()["main_cf"]["postscreen_cache_map"]
+    assert settings["postscreen_shared_ttl"] == 172800
 
 
 def test_behind_a_load_balancer_no_address_is_trusted() -> None:

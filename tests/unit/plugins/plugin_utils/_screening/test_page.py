@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+import random
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -123,6 +124,28 @@ def test_text_for_a_terminal_drives_none() -> None:
     data["clients"] = [{**one, "name": "a\x1b]0;x\x07.example", "helo": ["\x9b2J"]} for one in data["clients"]]
     text = "\n".join(terminal.lines(judge("", [{**data, "notes": ["\x1b[2J"]}])))
     assert GOOD in text and all(char.isprintable() or char == "\n" for char in text)
+
+
+_NOISE = ["[", "]:", "<", "\x1b[31m", "\x00", "\udcff", "{{ 1 }}", '"', "\u202e", "9" * 30, "PREGREET 1 after 0 from "]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_a_log_holds_there_is_a_report(seed: int) -> None:
+    """Lines of real daemons with pieces lost, doubled, and put where they do not belong."""
+    chance = random.Random(seed)
+    good = early(LATER, GOOD) + mail(LATER + 1, GOOD, "mx.example.net") + spf(LATER, GOOD)
+    bad = listed(LATER, "203.0.113.6", 4, "dnsbl.example", "other.example")
+
+    def spoilt(text: str) -> str:
+        cut = chance.randrange(len(text))
+        return text[:cut] + chance.choice(_NOISE) + text[cut + chance.randrange(3) :]
+
+    log = [(at, program, spoilt(text)) for at, program, text in 20 * (good + bad) + crowd(1, 9)]
+    one = judge("", [observe(log + good)])
+    text = page_of(one)
+    assert Page(text).values("id") and text.count("<script") == 1
+    assert all(char.isprintable() for line in terminal.lines(one) for char in line)
+    assert json.loads(json.dumps(view.plain(one)))["good_hosts"]
 
 
 def test_text_says_what_to_do() -> None:

@@ -20,7 +20,11 @@ from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.regexe
 
 MOST_LOOPS = 4
 """Repetitions that can share one text in an expression, each a power of its length."""
-_MOST_IN_LOOP = 120
+_MOST_IN_LOOP = 400
+_MOST_STEPS = 1_000_000
+_ENOUGH_LOOPS = 12
+
+_Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -101,33 +105,40 @@ def _loops(graph: Graph) -> list[frozenset[int]]:
 
 
 def _is_ambiguous(graph: Graph, loop: frozenset[int]) -> bool:
-    """Whether one text leads from a position back to it in two ways: through pairs of positions that it reaches."""
+    """Whether one text leads from a position back to it in two ways.
+
+    Two walkers read the same text from one position on. It is so if they can part and meet again: if a pair of two
+    positions is reached from a pair of one, and reaches one. All pairs of one reach each other, since it is a loop.
+    """
     if any(graph.after[one][other] > 1 for one in loop for other in loop):
         return True
-    edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for one in loop:
-        for other in loop:
-            edges[one, other] = [
-                (left, right)
-                for left in graph.after[one]
-                if left in loop
-                for right in graph.after[other]
-                if right in loop and graph.members[left] & graph.members[right]
-            ]
-    backwards: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for pair, following in edges.items():
-        for each in following:
-            backwards.setdefault(each, []).append(pair)
-    for start in loop:
-        forth = _reached((start, start), edges)
-        if any(left != right for left, right in forth):
-            back = _reached((start, start), backwards)
-            if any(pair in back for pair in forth if pair[0] != pair[1]):
-                return True
-    return False
+    behind = {one: frozenset(graph.after[one]) & loop for one in loop}
+    together: dict[tuple[frozenset[int], frozenset[int]], list[_Pair]] = {}
+    before: dict[_Pair, list[_Pair]] = {}
+    start = min(loop)
+    seen, pending, steps = {(start, start)}, [(start, start)], 0
+    while pending:
+        pair = pending.pop()
+        key = behind[pair[0]], behind[pair[1]]
+        if key not in together:
+            together[key] = _meeting(graph, *key)
+        steps += len(together[key])
+        if steps > _MOST_STEPS:
+            raise TooLarge
+        for each in together[key]:
+            before.setdefault(each, []).append(pair)
+            if each not in seen:
+                seen.add(each)
+                pending.append(each)
+    return any(one != other for one, other in _reached((start, start), before))
 
 
-def _reached(start: tuple[int, int], edges: dict[tuple[int, int], list[tuple[int, int]]]) -> set[tuple[int, int]]:
+def _meeting(graph: Graph, ones: frozenset[int], others: frozenset[int]) -> list[_Pair]:
+    """Pairs of positions that one byte leads to."""
+    return [(one, other) for one in ones for other in others if graph.members[one] & graph.members[other]]
+
+
+def _reached(start: _Pair, edges: dict[_Pair, list[_Pair]]) -> set[_Pair]:
     seen = {start}
     pending = [start]
     while pending:
@@ -147,6 +158,8 @@ def _most_together(graph: Graph, loops: list[frozenset[int]]) -> int:
             common = bytes_of[early] & bytes_of[late]
             if common and longest[early] >= longest[late] and _leads(graph, loops[early], loops[late], common):
                 longest[late] = longest[early] + 1
+        if longest[late] >= _ENOUGH_LOOPS:
+            return longest[late]
     return max(longest, default=0)
 
 

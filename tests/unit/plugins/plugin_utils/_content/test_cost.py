@@ -56,6 +56,8 @@ def test_a_text_that_many_repetitions_can_share_is_refused(pattern: str) -> None
         "^[a-z]+: [0-9]+ [a-z]+ [0-9]+ [a-z]+ [0-9]+$",
         r"(?:[a-z0-9-]{1,63}\.){1,127}[a-z]{2,63}$",
         "a?" * 20 + "a" * 20,
+        "(?:" + "|".join(f"\\x{byte:02x}" for byte in range(128, 228)) + ")+$",
+        "(?:" + "|".join(f".\\x{byte:02x}" for byte in range(128, 188)) + ")*$",
         r"\p{L}(?R)?",
         "",
     ],

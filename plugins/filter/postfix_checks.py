@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import lines
+from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import lines, refused
 from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import check_tables, footer_map
 from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import PhraseError
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
@@ -16,8 +16,12 @@ from ansible_collections.postern.mail.plugins.plugin_utils._postfix import Postf
 
 
 def postfix_checks(rules: Any, phrases: Any = None, charsets: Any = None, attachments: Any = None) -> dict[str, Any]:
+    generated = plain(phrases) or [], plain(charsets) or [], plain(attachments) or []
+    wrong = refused(*generated)
+    if wrong:
+        raise AnsibleFilterError(f"content checks: {'; '.join(wrong)}")
     try:
-        return check_tables(plain(rules), lines(plain(phrases) or [], plain(charsets) or [], plain(attachments) or []))
+        return check_tables(plain(rules), lines(*generated))
     except (PostfixError, PhraseError) as error:
         raise AnsibleFilterError(f"content checks: {error}") from error
 

@@ -19,6 +19,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.rules import
     compile_rule,
     compile_rules,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._phrases.shape import attachment_shape, phrase_shape
 
 PHRASES, ATTACHMENTS = "postfix_header_phrases", "postfix_attachment_names"
 
@@ -37,6 +38,23 @@ def lines(
 def _lines(rules: str) -> tuple[dict[str, Any], ...]:
     phrases, charsets, attachments = json.loads(rules)
     return (*compile_rules(phrases, charsets or None), *compile_attachments(attachments))
+
+
+def refused(
+    phrases: Sequence[Mapping[str, Any]], charsets: Sequence[str], attachments: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What is wrong with them, for those who use the role without the validation."""
+    told = [(PHRASES, place, fault) for place, rule in enumerate(phrases) for fault in wrong_phrase(rule, charsets)]
+    told += [(ATTACHMENTS, place, fault) for place, rule in enumerate(attachments) for fault in wrong_attachment(rule)]
+    return [f"{variable}[{place}]{fault}" for variable, place, fault in told]
+
+
+def wrong_phrase(rule: Mapping[str, Any], charsets: Sequence[str]) -> list[Fault]:
+    return [fault for fault in (*phrase_shape(rule), *phrase_faults(rule, charsets)) if not fault.is_warning]
+
+
+def wrong_attachment(rule: Mapping[str, Any]) -> list[Fault]:
+    return [fault for fault in (*attachment_shape(rule), *attachment_faults(rule)) if not fault.is_warning]
 
 
 def action_faults(rule: Mapping[str, Any]) -> Iterator[Fault]:

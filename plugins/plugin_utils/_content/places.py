@@ -15,8 +15,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._content.faults impor
 from ansible_collections.postern.mail.plugins.plugin_utils._content.generated import (
     ATTACHMENTS,
     PHRASES,
-    attachment_faults,
-    phrase_faults,
+    wrong_attachment,
+    wrong_phrase,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._content.tables import OWN_SENDERS, sender_faults
 
@@ -51,8 +51,8 @@ def sound(values: Mapping[str, Any]) -> dict[str, list[Any]]:
         wrong = {place for place, __ in sender_faults(texts)}
         whole[OWN_SENDERS] = [text for place, text in enumerate(texts) if place not in wrong]
     charsets = [text for text in values.get("postfix_phrase_charsets") or [] if isinstance(text, str)]
-    whole[PHRASES] = [each for each in _mappings(values.get(PHRASES)) if _is_sound(phrase_faults(each, charsets))]
-    whole[ATTACHMENTS] = [each for each in _mappings(values.get(ATTACHMENTS)) if _is_sound(attachment_faults(each))]
+    whole[PHRASES] = [each for each in _mappings(values.get(PHRASES)) if not wrong_phrase(each, charsets)]
+    whole[ATTACHMENTS] = [each for each in _mappings(values.get(ATTACHMENTS)) if not wrong_attachment(each)]
     lists = {name: value for name, value in values.items() if name in whole and isinstance(value, list)}
     return {name: whole[name] for name, value in lists.items() if len(whole[name]) < len(value)}
 

@@ -66,6 +66,8 @@ class Primary:
         if reply.status == "failed" and reply.detail.startswith("it answers"):
             return ""  # REFUSED, NOTAUTH: the zone of somebody else
         self._must(reply, f"{name} SOA")
+        if reply.alias and "." in name:  # what it says of the zone is about where the alias leads
+            return self._zone(name.partition(".")[2])
         return reply.zone if reply.authoritative else ""
 
     def _present(self, wanted: RecordSet) -> Present:

@@ -22,6 +22,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import (
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.plan import Plan, Present, make_plan
 
 _WORKERS = 8
+_NOBODY = "_postern-asks-for-a-wildcard"
 # Types that are looked for where a CNAME is to be.
 _COMMON = ("A", "AAAA", "MX", "TXT", "SRV")
 
@@ -81,7 +82,15 @@ class Primary:
         if wanted.type == "CNAME" and reply.status == "empty":
             others = [kind for kind in _COMMON if self.ask(wanted.name, kind).status == "found"]
         alias = reply.alias if wanted.type != "CNAME" else ""
-        return Present(() if alias else reply.values, reply.ttl, alias, tuple(others))
+        values = () if alias else reply.values
+        if wanted.type == "TXT" and not set(values) <= set(wanted.values):
+            values = tuple(value for value in values if value not in self._wildcard(wanted.name))
+        return Present(values, reply.ttl, alias, tuple(others))
+
+    def _wildcard(self, name: str) -> tuple[str, ...]:
+        """Texts that every name beside this one has, from a wildcard: nobody put them here (RFC 4592)."""
+        sibling = f"{_NOBODY}.{name.partition('.')[2]}"
+        return self.ask(sibling, "TXT").values if self._zone(sibling) == self._zone(name) else ()
 
     def _must(self, reply: Reply, title: str) -> None:
         if reply.status == "failed":

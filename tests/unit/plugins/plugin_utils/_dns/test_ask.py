@@ -51,7 +51,8 @@ def answer(query: dns.message.Message) -> dns.message.Message:
         return response
     response.flags |= dns.flags.AA
     alias = ZONE.get((name, "CNAME")) if kind != "CNAME" else None
-    line = ZONE.get((name, kind)) or alias
+    wild = f'{name} 60 IN TXT "v=spf1 -all"' if kind == "TXT" and name.endswith(".wild.example.org.") else None
+    line = ZONE.get((name, kind)) or alias or wild
     section = response.answer if line else response.authority
     owner, ttl, _class, rdtype, rdata = (line or SOA).split(" ", 4)
     section.append(dns.rrset.from_text(owner, int(ttl), "IN", rdtype, rdata))
@@ -134,6 +135,12 @@ def test_an_alias_in_the_way_and_a_zone_of_somebody_else_stop_everything(port: i
         found(port).plan([RecordSet("mx.example.com", "A", ("192.0.2.1",), 60)])
     with pytest.raises(DnsError, match=r"example\.com: .*REFUSED"):
         found(port, "example.org", "example.com")
+
+
+def test_what_a_wildcard_says_belongs_to_nobody_in_particular(port: int) -> None:
+    """It would be written down at every name."""
+    (change,) = found(port).plan([RecordSet("_dmarc.wild.example.org", "TXT", ("v=DMARC1; p=none",), 60)]).changes
+    assert (change.before, change.after) == ((), ("v=DMARC1; p=none",))
 
 
 def test_a_cname_is_not_put_beside_other_records(port: int) -> None:

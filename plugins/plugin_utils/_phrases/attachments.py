@@ -40,7 +40,7 @@ _HEADER = r"^(?i:Content-(?:Type|Disposition)):"
 # What Windows takes off the end of a name.
 _STRIPPED = frozenset(b". ")
 _ANY_BYTE = frozenset(range(1, 256))
-_BLANK = r"[\t\n\r\x20]*"
+_BLANK = r"[\t\n\r\x20]*+"
 _PARAMETER = r"(?i:filename|name)"
 # RFC 2045 allows comments; one is enough.
 _EQUALS = rf"{_BLANK}(?:\([^()]*\){_BLANK})?={_BLANK}"
@@ -49,8 +49,8 @@ _OPEN, _NEXT, _NEXT_PERCENT, _END, _FIRST, _FIRST_PERCENT = (f"(?{number})" for 
 _GROUPS = 6
 _WALK = 998
 """Octets of a name that are passed over; RFC 5322 allows no longer line."""
-MOST_STARS = 3
-"""Inside one name."""
+MOST_STARS = 2
+"""Inside one name. Each costs a power of the length of the name, as every star of an expression does."""
 _LONGEST = 16000
 """Characters of one expression; PCRE2 as Debian builds it has 65,535 octets for a compiled one."""
 
@@ -148,8 +148,8 @@ class NameExpression:
         """What the numbers from 1 to _GROUPS stand for."""
         number = r"(?:\*0)?" if self._names.anchored else r"(?:\*[0-9]{1,3})?"
         first = rf"(?<=[;\t\n\r\x20]){_PARAMETER}{number}"
-        following = rf"{_BLANK};{_BLANK}{_PARAMETER}\*[0-9]{{1,3}}"
-        end = rf"{_BLANK}(?:;|\(|$)|[\t\n\r\x20]+(?=[A-Za-z*-]+=)"
+        following = rf"{_BLANK};{_BLANK}{_PARAMETER}\*[1-9][0-9]{{0,2}}"
+        end = rf"{_BLANK}(?:;|\(|$)|[\t\n\r\x20]++(?=[A-Za-z*-]+=)"
         return [
             rf"=\?{label_choice(self._labels)}\?",
             following + _EQUALS,
@@ -189,10 +189,11 @@ class NameExpression:
             yield plain, ("S", 0, 0, None)
             yield percent + r"\x22?(?:[!-&(-~]*'[^']*')?", ("E", 0, 0, None)
             return
+        # No walk passes what begins another name, so that all of them together read a header once.
         yield plain + r"\x22(?:[^\x22\\]|\\.)*?", ("P", 0, 0, None)
-        yield plain + rf"(?!\x22)[^\x22;]{{0,{_WALK}}}?", ("U", 0, 0, None)
-        yield percent + rf"\x22?[^\x22;]{{0,{_WALK}}}?", ("E", 0, 0, None)
-        word = rf"{plain}\x22?[^\x22]{{0,{_WALK}}}?{_OPEN}"
+        yield plain + r"(?!\x22)[^\x22;=]*?", ("U", 0, 0, None)
+        yield percent + r"\x22?[^\x22;=]*?", ("E", 0, 0, None)
+        word = rf"{plain}(?:\x22[^\x22]*?|(?!\x22)(?:[^\x22;\s]|\s++(?==\?))*?){_OPEN}"
         yield word + r"[Qq]\?[^?]*?", ("Q", 0, 0, None)
         for digits in range(3):
             yield rf"{word}[Bb]\?(?:{ANY_DIGIT}{{4}})*?{ANY_DIGIT * digits}", ("B", 0, digits, None)
@@ -246,7 +247,7 @@ class NameExpression:
     def _closed(self, number: int) -> Iterator[Way]:
         """Behind an encoded word nobody remembers whether it stood in quotes."""
         yield _BLANK, ("W", number, 0, None)
-        yield "", ("U", number, 0, None)
+        yield r"(?![\t\n\r\x20])" if number != self._names.end else "", ("U", number, 0, None)
         yield r"\x22", ("N", number, 0, None)
 
     def _piece(self, number: int) -> Iterator[Way]:

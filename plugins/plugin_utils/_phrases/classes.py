@@ -115,7 +115,9 @@ def nibbles_in_q(nibbles: Collection[int]) -> str:
 def bytes_in_base64(values: Collection[int], phase: int, bits: int | None) -> list[tuple[str, int, int | None]]:
     """As :func:`byte_in_base64` for any of some bytes; those that lead to the same bits share an expression."""
     if len(values) > 128:
-        return [(ANY_DIGIT * 2 if phase == 2 else ANY_DIGIT, (phase + 1) % 3, None)]
+        # What is left of the byte before is told by the first digit, whatever this byte is.
+        first = rest_in_base64(phase, bits) or ANY_DIGIT
+        return [(first + ANY_DIGIT if phase == 2 else first, (phase + 1) % 3, None)]
     if phase == 2:
         tops: dict[int, set[int]] = {}
         for byte in values:

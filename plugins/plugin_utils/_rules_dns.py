@@ -145,6 +145,8 @@ def texts(inventory: Inventory) -> Iterator[Mistake]:
 
 def records(inventory: Inventory) -> Iterator[Mistake]:
     for index, record in inventory.dicts("dns_records_extra"):
+        if not all(isinstance(record.get(key), str) for key in ("name", "type", "value")):
+            continue  # told already
         try:
             read_record(record, _DEFAULT_TTL)
         except DnsError as error:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 
 from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
@@ -17,6 +18,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, shown
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # A client waits five minutes for the answer to RCPT (RFC 5321 4.5.3.2.3), and Postfix asks a silent service twice.
 _LONGEST_TIMEOUT = 140
@@ -136,6 +139,46 @@ def dmarc_inputs(inventory: Inventory) -> Iterator[Mistake]:
         yield Mistake("dmarc-without-spf", "opendmarc_stage", reason, fix, value="enforce")
 
 
+def own_networks(inventory: Inventory) -> Iterator[Mistake]:
+    """Who may relay without a password is nobody's user to DMARC, unless it is told."""
+    if "opendmarc" not in inventory.features:
+        return
+    trusted = [network for __, text in inventory.texts("opendmarc_trusted_hosts") for network in _networks(text)]
+    for index, text in inventory.texts("postfix_mynetworks"):
+        for network in _networks(text):
+            if not _is_loopback(network) and not any(_covers(other, network) for other in trusted):
+                reason = "mail from there is judged by DMARC like a stranger's, also that with your domains in From"
+                fix = f"Write also: opendmarc_trusted_hosts: [{network}]"
+                yield Mistake(
+                    "dmarc-own-network",
+                    "postfix_mynetworks",
+                    reason,
+                    fix,
+                    f"[{index}]",
+                    shown(text),
+                    severity="warning",
+                )
+
+
+def _networks(text: str) -> list[_Network]:
+    """The network that is written, with or without Postfix's brackets; none where it is a name or malformed."""
+    try:
+        return [ipaddress.ip_network(re.sub(r"[\[\]]", "", text), strict=False)]
+    except ValueError:
+        return []
+
+
+def _is_loopback(network: _Network) -> bool:
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return (mapped or network.network_address).is_loopback
+
+
+def _covers(outer: _Network, inner: _Network) -> bool:
+    if isinstance(outer, ipaddress.IPv4Network):
+        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
+
+
 RULES = (
     _judged("policyd_spf_trusted_addresses", "trusted-host", network_problem),
     _judged("policyd_spf_skip_addresses", "trusted-host", network_problem),
@@ -147,4 +190,5 @@ RULES = (
     authserv_id,
     times,
     dmarc_inputs,
+    own_networks,
 )

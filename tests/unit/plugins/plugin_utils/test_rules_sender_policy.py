@@ -117,3 +117,21 @@ def test_what_dmarc_needs(
 ) -> None:
     mistakes = found(mail_features=features, opendmarc_stage=stage, policyd_spf_temperror=temperror)
     assert mistakes == expected
+
+
+@pytest.mark.parametrize(
+    ("mynetworks", "trusted", "expected"),
+    [
+        (["127.0.0.0/8", "[::ffff:127.0.0.0]/104", "[::1]/128"], [], []),
+        (["127.0.0.0/8", "192.0.2.0/28"], [], [1]),
+        (["192.0.2.0/28", "[2001:db8::]/64"], ["192.0.2.0/24", "2001:db8::/48"], []),
+        (["192.0.2.0/28", "[2001:db8::]/64"], [".example.com", "2001:db8::/65", "192.0.2.0/29"], [0, 1]),
+    ],
+)
+def test_networks_that_may_relay_are_not_strangers(
+    mynetworks: list[str], trusted: list[str], expected: list[int]
+) -> None:
+    values = {"postfix_mynetworks": mynetworks, "opendmarc_trusted_hosts": trusted}
+    wrong = [("dmarc-own-network", f"postfix_mynetworks[{index}]", "warning") for index in expected]
+    assert found(mail_features=["opendmarc", "opendkim"], **values) == wrong
+    assert found(mail_features=["opendkim"], **values) == []

@@ -25,6 +25,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._screening.model impo
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEEP = ("pipelining", "non_smtp_command", "bare_newline")
 _SPARED = 20
+_REFUSAL = "127.255.255."  # no listing: "you may not ask"
 
 
 def judge(
@@ -161,6 +162,8 @@ def _verdict(
         return verdict(
             Advice.ALLOW_FIRST, f"It would have stopped {words.count(allow, 'good host', 'good hosts')}{lost}."
         )
+    if test == "dnsbl" and _lists_are_mute(data):
+        return verdict(Advice.NOT_ENOUGH, "No list gave a usable answer, so nobody could fail: look at the resolver.")
     if enough:
         return verdict(Advice.NOT_ENOUGH, f"{words.sentence(enough)}.")
     weak = sum(host.weak for host in good)
@@ -172,6 +175,13 @@ def _verdict(
     nobody = words.count(stopped, "host", "hosts")
     named = f"; {words.count(weak, 'has', 'have')} a name or SPF" if weak else ""
     return verdict(Advice.SWITCH, f"It would have stopped {nobody}, and no mail of any of them arrived{named}.")
+
+
+def _lists_are_mute(data: Mapping[str, Any]) -> bool:
+    """Whether lists were asked in vain: no answer of theirs says anything about a client."""
+    asked = any(site["errors"] for site in data["sites"]) or bool(data["listings"])
+    answers = (answer for one in data["listings"] for _site, answer in one["sites"])
+    return asked and all(answer.startswith(_REFUSAL) for answer in answers)
 
 
 def _thresholds(
@@ -241,7 +251,7 @@ def _warnings(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
             yield f"{site['domain']} did not answer {failed}: look at the resolver, or remove the list."
         if site["hosts"] >= max(10, seen) and seen:
             yield f"{site['domain']} lists everybody: it is dead, or refuses your resolver. Remove it."
-    refusing = {site for one in data["listings"] for site, answer in one["sites"] if answer.startswith("127.255.255.")}
+    refusing = {site for one in data["listings"] for site, answer in one["sites"] if answer.startswith(_REFUSAL)}
     for domain in sorted(refusing):
         yield f"{domain} refuses your resolver (127.255.255.x): it is a public one, or over the list's limit."
     busy = sum(numbers.get("busy", 0) for numbers in data["days"].values())

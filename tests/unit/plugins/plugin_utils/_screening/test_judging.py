@@ -205,6 +205,28 @@ def test_what_the_tests_after_the_greeting_cost_and_who_found_no_room() -> None:
     assert "1 connection was told to come again" in text
 
 
+MUTE = (
+    START,
+    "postfix/dnsblog",
+    "warning: x: lookup error for DNS query 1.2.3.4.dnsbl.example: Host not found, try again",
+)
+REFUSED = (START, "postfix/dnsblog", f"addr {GOOD} listed by domain dnsbl.example as 127.255.255.254")
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ([], "switch"),
+        ([MUTE], "not_enough"),
+        ([MUTE, REFUSED], "not_enough"),
+        ([REFUSED], "not_enough"),
+        ([MUTE, *listed(START, "203.0.113.1", 1, "other.example")], "switch"),
+    ],
+)
+def test_lists_that_say_nothing_are_no_reason_to_trust_them(log: Any, expected: str) -> None:
+    assert advice(judge("", [observe(crowd(), log)]))["dnsbl"] == expected
+
+
 def test_networks_that_are_none_are_left_to_others() -> None:
     assert [str(one) for one in networks(["192.0.2.1", "x", "2001:db8::1/64", ""])] == ["192.0.2.1/32", "2001:db8::/64"]
 

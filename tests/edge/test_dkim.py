@@ -6,18 +6,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from dialogue import world
-from dialogue.clients import FRIEND, stranger, submitter
+from dialogue.clients import FRIEND, submitter
 from dialogue.fields import fields, results
 from dialogue.imap import arrived
-from dialogue.journal import Journal
 from dialogue.lab import Lab, Server
 from dialogue.message import new_token, plain, with_attachments
 from dialogue.outside import CLEAN, deliver
 from dialogue.sieve import ManageSieve
 from dialogue.signing import sign, signatures
+from dialogue.smtp import Smtp
 
 SENDER = "someone@signed.example"
 
@@ -185,6 +189,24 @@ def to_alice(server: Server, token: str) -> bytes:
     return plain(token, SENDER, server.address_of("alice"), "A body of several words.")
 
 
+@pytest.fixture(autouse=True)
+def ed25519_without_pynacl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dkimpy signs with Ed25519 through pynacl, which is not here; cryptography is."""
+
+    class SigningKey:
+        def __init__(self, seed: bytes, encoder: object) -> None:
+            self.key = load_pem_private_key(seed, None)
+
+        def sign(self, data: bytes) -> SimpleNamespace:
+            assert isinstance(self.key, Ed25519PrivateKey)
+            return SimpleNamespace(signature=self.key.sign(data))
+
+    shim = SimpleNamespace(
+        signing=SimpleNamespace(SigningKey=SigningKey), encoding=SimpleNamespace(Base64Encoder=object())
+    )
+    monkeypatch.setattr(dkim, "nacl", shim, raising=False)
+
+
 @pytest.mark.parametrize(
     ("selector", "options", "passes"),
     [
@@ -232,6 +254,13 @@ def test_unsigned_mail_is_said_to_be_so(lab: Lab, server: Server) -> None:
     assert incoming(lab, server, to_alice(server, token), token)["dkim"] == ["none"]
 
 
+def test_a_key_that_dns_does_not_answer_for_is_no_pass(lab: Lab, server: Server) -> None:
+    """The message is accepted: the sender's name servers may fail for good."""
+    token = new_token()
+    found = incoming(lab, server, sign(lab, to_alice(server, token), "servfail.example"), token)
+    assert found["dkim"] not in (["pass"], ["none"])
+
+
 # -- the daemon --------------------------------------------------------------------------------------------------------
 
 
@@ -252,8 +281,9 @@ def test_nothing_leaves_unsigned_while_it_is_down(lab: Lab, server: Server) -> N
     token, own = new_token(), server.address_of("alice")
     server.shell("systemctl stop opendkim.service")
     try:
-        with submitter(server, "alice") as client:
-            reply = client.transaction(own, FRIEND, plain(token, own, FRIEND))
+        with Smtp(server.address, server.ports["submission"]) as client:
+            client.ehlo("laptop.invalid")
+            reply = client.say("STARTTLS")
         server.run("/usr/sbin/sendmail", "-i", "-f", own, FRIEND, data=local(own, token))
         assert 400 <= reply.code <= 499, reply
     finally:
@@ -268,16 +298,3 @@ def test_it_comes_back_when_it_is_killed(server: Server) -> None:
     server.shell("systemctl kill -s KILL opendkim.service")
     again = f"p=$({pid}); [ $p -gt 0 ] && [ $p != {before} ] && [ -S /run/opendkim/milter ]"
     server.wait_until("another opendkim", again)
-
-
-@pytest.mark.disturbs
-def test_without_an_answer_for_the_key_mail_comes_later(lab: Lab, server: Server) -> None:
-    """A domain whose name servers fail: temporary, in the server's words and in the result."""
-    token, log = new_token(), Journal(server)
-    message = sign(lab, to_alice(server, token), domain="signed.example").replace(
-        b"d=signed.example", b"d=servfail.example"
-    )
-    with stranger(server) as client:
-        reply = client.transaction(SENDER, server.address_of("alice"), message)
-    assert 400 <= reply.code <= 499, reply
-    assert log.wait("servfail.example", "opendkim")

@@ -42,16 +42,18 @@ def compare(world: World, sets: Sequence[RecordSet], *, resolvers: bool, nameser
     ]
     world.together((source, each.name, each.type) for source, each in questions)
     seen: dict[tuple[RecordSet, Difference], list[str]] = {}
-    silent: dict[Source, list[str]] = {}
+    failures: list[_Failure] = []
+    answered: set[tuple[RecordSet, str]] = set()
     for source, each in questions:
         reply = world.ask(source, each.name, each.type)
         if reply.status == "failed":
-            silent.setdefault(source, []).append(reply.detail)
+            failures.append(_Failure(source, each, reply.detail))
             continue
+        answered.add((each, source.zone))
         for difference in differences(each, reply, source):
             seen.setdefault((each, difference), []).append(source.title)
     found = [_finding(each, difference, who) for (each, difference), who in seen.items()]
-    return [*found, *_silence(world, silent, {source for source, _each in questions})]
+    return [*found, *_silence(failures, answered), *_homeless(world)]
 
 
 def _finding(each: RecordSet, difference: Difference, who: Iterable[str]) -> Finding:
@@ -69,19 +71,29 @@ def _finding(each: RecordSet, difference: Difference, who: Iterable[str]) -> Fin
     )
 
 
-def _silence(world: World, silent: dict[Source, list[str]], asked: set[Source]) -> Iterator[Finding]:
-    """Who gave no usable answer; an error only where nobody else of its kind answers."""
-    titles: dict[str, list[Source]] = {}
-    for source in silent:
-        titles.setdefault(source.title, []).append(source)
-    for title, sources in titles.items():
-        alone = [each for each in sources if not any(p.zone == each.zone and p not in silent for p in asked)]
-        details = [detail for each in sources for detail in silent[each]]
-        zones = ", ".join(sorted({each.zone for each in sources} - {""}))
-        reason = f"{f'asked about {zones} it gives' if zones else 'it gives'} no usable answer: {details[0]}"
+@dataclass(frozen=True)
+class _Failure:
+    source: Source
+    asked: RecordSet
+    detail: str
+
+
+def _silence(failures: Sequence[_Failure], answered: set[tuple[RecordSet, str]]) -> Iterator[Finding]:
+    """Who gave no usable answer; an error where nobody else of its kind answers the same."""
+    titles: dict[tuple[str, str], list[_Failure]] = {}
+    for failure in failures:
+        titles.setdefault((failure.source.title, failure.detail), []).append(failure)
+    for (title, detail), those in titles.items():
+        alone = [each for each in those if (each.asked, each.source.zone) not in answered]
         severity: Literal["error", "warning"] = "error" if alone else "warning"
+        first = (alone or those)[0].asked.title
+        more = f" and {len(those) - 1} more" if len(those) > 1 else ""
+        reason = f"it gives no usable answer about {first}{more}: {detail}"
         fix = "Look whether it runs and port 53 is open, UDP and TCP; it may also be this machine that cannot reach it"
-        yield Finding(severity, "no-answer", title, reason, fix)
+        yield Finding(severity, "no-answer", title, reason, fix if not detail.startswith("it answers") else "")
+
+
+def _homeless(world: World) -> Iterator[Finding]:
     for host, zone in world.homeless.items():
         yield Finding("error", "nameserver-without-address", host, f"this name server of {zone} has no address")
 

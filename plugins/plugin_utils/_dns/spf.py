@@ -264,21 +264,24 @@ def _matches(
     target = canonical_name(term.value) or domain
     if term.name in ("include", "redirect"):
         answer = ask(target, "TXT")
-        found = [each for each in answer.values if is_spf(each)]
+        texts = [each for each in answer.values if is_spf(each)]
         if answer.status in ("failed", "unknown") or depth <= 0:
             return None
-        return _allows(address, target, found[0], ask, depth - 1) if len(found) == 1 else False
+        return _allows(address, target, texts[0], ask, depth - 1) if len(texts) == 1 else False
     if term.name not in ("a", "mx"):
         return False
     hosts = [target]
     if term.name == "mx":
-        hosts = [canonical_name(value.partition(" ")[2]) for value in ask(target, "MX").values]
-    networks = [f"{each}{_prefix(term.prefix, address)}" for host in hosts for each in _found(host, address, ask)]
-    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
-
-
-def _found(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, ask: Ask) -> tuple[str, ...]:
-    return ask(host, "A" if address.version == 4 else "AAAA").values
+        found = ask(target, "MX")
+        if found.status in ("failed", "unknown"):
+            return None
+        hosts = [canonical_name(value.partition(" ")[2]) for value in found.values]
+    answers = [ask(host, "A" if address.version == 4 else "AAAA") for host in hosts]
+    values = [value for each in answers for value in each.values]
+    prefix = _prefix(term.prefix, address)
+    if any(address in ipaddress.ip_network(f"{value}{prefix}", strict=False) for value in values):
+        return True
+    return None if any(each.status in ("failed", "unknown") for each in answers) else False
 
 
 def _prefix(prefix: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:

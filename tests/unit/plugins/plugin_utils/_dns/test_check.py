@@ -160,6 +160,22 @@ def test_one_silent_server_is_a_warning_and_all_are_an_error() -> None:
     assert ("no-answer", "error") in codes(first=silence, second=silence)
 
 
+def test_a_question_that_nobody_answers_is_an_error_though_others_are_answered() -> None:
+    (finding, *others) = findings(all={MX: Reply("failed", detail="it answers SERVFAIL")})
+    assert (finding.code, finding.severity) == ("no-answer", "error")
+    assert "example.org MX" in finding.reason
+    assert "SERVFAIL" in finding.reason
+    assert {each.code for each in others} == {"no-answer", "spf-unknown"}
+
+
+def test_without_any_resolver_nothing_is_said_that_nobody_knows() -> None:
+    assert codes(resolver=dict.fromkeys(GOOD, FAILED)) <= {
+        ("no-answer", "error"),
+        ("ptr-unknown", "warning"),
+        ("dmarc-report-unknown", "warning"),
+    }
+
+
 def test_a_domain_that_nobody_answers_for_is_told() -> None:
     assert ("no-nameserver", "error") in codes(all={("example.org", "SOA"): Reply("nxdomain")})
 

@@ -118,6 +118,7 @@ def test_what_does_not_answer_is_not_called_wrong() -> None:
         ("203.0.113.1", "v=spf1 include:deep.example ~all", False),
         ("203.0.113.1", "v=spf1 exists:%{i}.example -all", None),
         ("203.0.113.1", "v=spf1 include:silent.example -all", None),
+        ("203.0.113.1", "v=spf1 a:silent.example mx:silent.example -all", None),
         ("203.0.113.1", "v=spf1 +all", True),
         ("203.0.113.1", "v=spf1 a", False),
         ("203.0.113.1", "broken", False),

@@ -45,7 +45,8 @@ _PARAMETER = r"(?i:filename|name)"
 # RFC 2045 allows comments; one is enough.
 _EQUALS = rf"{_BLANK}(?:\([^()]*\){_BLANK})?={_BLANK}"
 _GOES_ON = rf"{_BLANK};{_BLANK}{_PARAMETER}\*[1-9]"
-_OPEN, _NEXT, _NEXT_PERCENT, _END, _FIRST, _FIRST_PERCENT = (f"(?{number})" for number in range(1, 7))
+_NEXT, _NEXT_PERCENT, _END, _FIRST, _FIRST_PERCENT = (f"(?{number})" for number in range(2, 7))
+_OPEN = r"=\?(?1)"
 _GROUPS = 6
 _WALK = 998
 """Octets of a name that are passed over; RFC 5322 allows no longer line."""
@@ -54,8 +55,8 @@ MOST_STARS = 2
 _LONGEST = 16000
 """Characters of one expression; PCRE2 as Debian builds it has 65,535 octets for a compiled one."""
 
-# In a quoted string, a bare word, percent encoding, behind an encoded word, at the beginning of the next piece or word,
-# in the Q or base64 text of a word.
+# At the beginning; in a quoted string, a bare word, percent encoding, behind an encoded word, at the beginning of the
+# next piece or word, in the Q or base64 text of a word.
 State = tuple[str, int, int, int | None]
 Way = tuple[str, State | None]
 
@@ -147,11 +148,11 @@ class NameExpression:
     def _fixed(self) -> list[str]:
         """What the numbers from 1 to _GROUPS stand for."""
         number = r"(?:\*0)?" if self._names.anchored else r"(?:\*[0-9]{1,3})?"
-        first = rf"(?<=[;\t\n\r\x20]){_PARAMETER}{number}"
+        first = f"{_PARAMETER}{number}"
         following = rf"{_BLANK};{_BLANK}{_PARAMETER}\*[1-9][0-9]{{0,2}}"
         end = rf"{_BLANK}(?:;|\(|$)|[\t\n\r\x20]++(?=[A-Za-z*-]+=)"
         return [
-            rf"=\?{label_choice(self._labels)}\?",
+            rf"{label_choice(self._labels)}\?",
             following + _EQUALS,
             rf"{following}\*{_EQUALS}",
             rf"(?!{_GOES_ON})(?:{end})",
@@ -184,16 +185,19 @@ class NameExpression:
         return f"(?{number})" if number else self._render(self._ways(state))
 
     def _entry(self) -> Iterator[Way]:
-        plain, percent = f".*?{_FIRST}", f".*?{_FIRST_PERCENT}"
+        begin = r".*?[;\t\n\r\x20](?=[FfNn])"
+        yield begin + _FIRST, ("0", 0, 0, None)
+        skip = r"(?:[!-&(-~]*'[^']*')?" if self._names.anchored else r"[^\x22;=]*?"
+        yield rf"{begin}{_FIRST_PERCENT}\x22?{skip}", ("E", 0, 0, None)
+
+    def _first(self) -> Iterator[Way]:
+        """A name from its beginning; no walk passes what begins another, so that all together read a header once."""
         if self._names.anchored:
-            yield plain, ("S", 0, 0, None)
-            yield percent + r"\x22?(?:[!-&(-~]*'[^']*')?", ("E", 0, 0, None)
+            yield "", ("S", 0, 0, None)
             return
-        # No walk passes what begins another name, so that all of them together read a header once.
-        yield plain + r"\x22(?:[^\x22\\]|\\.)*?", ("P", 0, 0, None)
-        yield plain + r"(?!\x22)[^\x22;=]*?", ("U", 0, 0, None)
-        yield percent + r"\x22?[^\x22;=]*?", ("E", 0, 0, None)
-        word = rf"{plain}(?:\x22[^\x22]*?|(?!\x22)(?:[^\x22;\s]|\s++(?==\?))*?){_OPEN}"
+        yield r"\x22(?:[^\x22\\]|\\.)*?", ("P", 0, 0, None)
+        yield r"(?!\x22)[^\x22;=]*?", ("U", 0, 0, None)
+        word = rf"(?:\x22[^\x22]*?|(?!\x22)(?:[^\x22;\s]|\s++(?==\?))*?){_OPEN}"
         yield word + r"[Qq]\?[^?]*?", ("Q", 0, 0, None)
         for digits in range(3):
             yield rf"{word}[Bb]\?(?:{ANY_DIGIT}{{4}})*?{ANY_DIGIT * digits}", ("B", 0, digits, None)
@@ -202,6 +206,8 @@ class NameExpression:
         kind, number, phase, bits = state
         if number == self._names.end and self._names.open_end:
             return [("", None)]
+        if kind == "0":
+            return list(self._first())
         if kind == "B":
             return list(self._in_base64(number, phase, bits))
         follow = {"P": self._quoted, "U": self._bare, "E": self._percent, "C": self._closed, "S": self._piece}

@@ -30,8 +30,9 @@ from ansible_collections.postern.mail.plugins.plugin_utils._phrases.classes impo
     rest_in_base64,
 )
 
-# Where the phrase is: in raw text, behind a word, at the beginning of one, in its Q or base64 text (in small letters:
-# of a word of another charset); the node; and for base64 the phase and the bits of the byte before.
+# Where the phrase is, and the node. R: in raw text, C: behind a word, W: at the beginning of one, Q and B: in its text
+# of that encoding; q and b: in that of a word of another charset. Before the phrase begins: O and o in a word, D and
+# d in base64. B has the phase and the bits of the byte before.
 State = tuple[str, int, int, int | None]
 Way = tuple[str, State | None]
 
@@ -39,7 +40,8 @@ Way = tuple[str, State | None]
 _GAP = r"[\t\n\r\x20]*+"
 _BLANK = r"[\t\n\r\x20]++"
 _PRINTABLE = r"[\x20-\x7E]"
-_OPEN, _OPEN_OTHER = "(?1)", "(?2)"
+# The beginning of a word stands outside of the groups, because a letter is found faster than a group.
+_OPEN, _OPEN_OTHER = r"=\?(?1)", r"=\?(?2)"
 _GROUPS = 2
 _ANY_GROUP = f"(?:{ANY_DIGIT}{{4}})*?"
 # What raw text is interrupted by: an encoded word, and characters of two bytes in 7 bits.
@@ -111,13 +113,13 @@ class Expression:
             doubles = [] if self._is_aligned() else [CHARSETS[DOUBLE], CHARSETS["shift_jis"]]
             others = {label for other in doubles for label in other.labels}
             names = "|".join([_STATEFUL_LABELS, *(f"{_name(label)}[*?]" for label in sorted(others))])
-            return rf"=\?(?!(?i:{names}))[!->@-~]+\?"
-        return rf"=\?{label_choice(self._labels)}\?"
+            return rf"(?!(?i:{names}))[!->@-~]+\?"
+        return rf"{label_choice(self._labels)}\?"
 
     def _other_opening(self) -> str:
         """A word of another charset that writes ASCII as ASCII."""
         names = "|".join([_STATEFUL_LABELS, *(f"{_name(label)}[*?]" for label in sorted(self._labels))])
-        return rf"=\?(?!(?i:{names}))[!->@-~]+\?"
+        return rf"(?!(?i:{names}))[!->@-~]+\?"
 
     # What can come next
 
@@ -129,6 +131,10 @@ class Expression:
             return list(self._skipping(state))
         if kind in "Bb":
             return list(self._in_base64(number, kind, phase, bits))
+        if kind in "Oo":
+            return list(self._opened(number, kind))
+        if kind in "Dd":
+            return list(self._landed(number, kind))
         if kind in "Qq":
             return list(self._in_q(number, kind))
         return list({"R": self._raw, "C": self._closed, "W": self._word}[kind](number))
@@ -213,22 +219,36 @@ class Expression:
         start, direct, back = self._automaton.start, self._automaton.direct, self._automaton.back
         if anchored:
             return [(rf"{_GAP}\x22?", ("R", start, 0, None))]
-        word = rf".*?{_OPEN}"
+        word = f".*?{_OPEN}"
         ways: list[Way] = [(self._raw_walk(start) + text, state) for text, state in self._raw_bytes(start)]
-        for number in (each for each in (start, back) if each >= 0 and self._automaton.nodes[each].edges):
-            ways += [(rf"{word}[Qq]\?{self._q_walk()}", ("Q", number, 0, None))]
-            ways += [(rf"{word}[Bb]\?{text}", ("B", number, phase, None)) for text, phase in self._base64_walk()]
+        begins = [each for each in (start, back) if each >= 0 and self._automaton.nodes[each].edges]
+        ways += [(word, ("O", number, 0, None)) for number in begins]
         if self._mixes(start):
-            other = rf".*?{_OPEN_OTHER}"
-            ways += [(rf"{other}[Qq]\?[^?]*?", ("q", start, 0, None))]
-            ways += [
-                (rf"{other}[Bb]\?{_ANY_GROUP}{ANY_DIGIT * digits}", ("b", start, digits, None)) for digits in range(3)
-            ]
+            ways += [(f".*?{_OPEN_OTHER}", ("o", start, 0, None))]
         if direct >= 0:
             ascii_begins = self._automaton.nodes[direct].after_skips
             ways += [(self._raw_walk(ascii_begins) + text, state) for text, state in self._raw_bytes(ascii_begins)]
             ways += [(rf"{word}[Qq]\?", ("Q", direct, 0, None)), (rf"{word}[Bb]\?", ("B", direct, 0, None))]
         return ways
+
+    def _opened(self, number: int, kind: str) -> Iterator[Way]:
+        """Inside a word, before the phrase."""
+        own = kind == "O"
+        yield r"[Qq]\?" + (self._q_walk() if own else "[^?]*?"), ("Q" if own else "q", number, 0, None)
+        yield r"[Bb]\?" + (self._base64_walk() if own else _ANY_GROUP), ("D" if own else "d", number, 0, None)
+
+    def _landed(self, number: int, kind: str) -> Iterator[Way]:
+        """In base64, behind whole groups of three bytes: the phrase begins here, or one or two bytes later."""
+        if kind == "d" or self._is_aligned() or self._charset.name == ANY:
+            for digits in range(3):
+                yield ANY_DIGIT * digits, ("B" if kind == "D" else "b", number, digits, None)
+            return
+        for text, phase in _landings(self._leads()):
+            yield text, ("B", number, phase, None)
+
+    def _leads(self) -> set[int]:
+        """Upper halves of the first bytes of characters of two bytes."""
+        return {byte >> 4 for byte in self._charset.leads}
 
     def _first_bytes(self) -> set[int]:
         return set(self._automaton.nodes[self._automaton.start].edges)
@@ -264,31 +284,37 @@ class Expression:
             if self._first_bytes() & frozenset(b"0123456789ABCDEFabcdef"):
                 return rf"(?:={HEX}{{2}}|=(?!{HEX}{{2}})|[^?=])*?"
             return r"[^?]*?"
-        leads = {byte >> 4 for byte in self._charset.leads}
+        leads = self._leads()
         lead, other = nibbles_in_q(leads), nibbles_in_q(set(range(16)) - leads)
         return rf"(?:{lead}{nibbles_in_q(range(16))}|{other})*?"
 
-    def _base64_walk(self) -> list[tuple[str, int]]:
-        """From the beginning of a word's text to the phrase, with the phase there."""
+    def _base64_walk(self) -> str:
+        """From the beginning of a word's text on, in whole groups of three bytes."""
         if self._is_aligned() or self._charset.name == ANY:
-            return [(_ANY_GROUP, 0), (_ANY_GROUP + ANY_DIGIT, 1), (_ANY_GROUP + ANY_DIGIT * 2, 2)]
-        leads = {byte >> 4 for byte in self._charset.leads}
-        return _characters_in_base64(leads)
+            return _ANY_GROUP
+        one, two, to_1, to_2 = _characters_in_base64(self._leads())
+        return f"(?:{to_1}{two[1]}|{to_2}{one[2]})*?"
 
 
-def _characters_in_base64(leads: Collection[int]) -> list[tuple[str, int]]:
+def _characters_in_base64(leads: Collection[int]) -> tuple[list[str], list[str], str, str]:
     """Whole characters of one and two bytes; what begins a character is told by the upper half of its first byte.
 
     One character leads from phase 0 to 1 or 2, from 1 to 2 or 0, from 2 to 0 or 1. The loops are written out so that
     each text has one way through them.
+
+    :return: characters of one and of two bytes by phase, and ways from phase 0 to 1 and 2
     """
     singles = set(range(16)) - set(leads)
     one = [nibbles_in_base64(singles, phase) for phase in range(3)]
     two = [nibbles_in_base64(leads, phase) + _any_in_base64((phase + 1) % 3) for phase in range(3)]
     to_1 = f"(?:{one[0]}(?:{one[1]}{two[2]})*?|{two[0]}(?:{two[2]}{one[1]})*?{two[2]})"
     to_2 = f"(?:{one[0]}(?:{one[1]}{two[2]})*?{one[1]}|{two[0]}(?:{two[2]}{one[1]})*?)"
-    rounds = f"(?:{to_1}{two[1]}|{to_2}{one[2]})*?"
-    return [(rounds, 0), (rounds + to_1, 1), (rounds + to_2, 2)]
+    return one, two, to_1, to_2
+
+
+def _landings(leads: Collection[int]) -> list[tuple[str, int]]:
+    __, __, to_1, to_2 = _characters_in_base64(leads)
+    return [("", 0), (to_1, 1), (to_2, 2)]
 
 
 def _any_in_base64(phase: int) -> str:

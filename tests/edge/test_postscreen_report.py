@@ -56,8 +56,9 @@ def play(lab: Lab, directory: Path, *arguments: str) -> Played:
 
 
 @pytest.fixture(scope="module")
-def observed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Played:
+def observed(lab: Lab, stage: Any, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The report after a good host spoke too early, a listed one and one with a forged name came."""
+    stage.set("observe")  # before the fixture of every test that does so, which is of a smaller scope
     for server in lab.servers:
         server.shell("rm -f /var/lib/postfix/postscreen_cache.lmdb* && postfix reload 2>&1")
         log = Journal(server)

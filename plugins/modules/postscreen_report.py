@@ -11,8 +11,8 @@ author: Postern contributors (@postern)
 short_description: Say what postscreen would have done, had it been enforced
 version_added: 0.1.0
 description:
-  - Takes what M(postern.mail.postscreen_log) has counted on the hosts and says, test by test, whether to enforce it, and
-    which hosts to allow first because they send good mail.
+  - Takes what M(postern.mail.postscreen_log) has counted on the hosts and says, test by test, whether to enforce it,
+    and which hosts to allow first because they send good mail.
   - It prints a summary and writes a page and JSON, for all hosts together, and for each where there are several.
   - It runs on the controller, opens no connection, and never fails because of what it finds.
 options:

@@ -1,6 +1,6 @@
 # Copyright: Postern contributors
 # GNU General Public License v3.0-or-later (see LICENSE)
-"""postscreen: who is let in, at once or later, who is not, and what of it is in the log, while it observes and enforces."""
+"""postscreen: who is let in, at once or later, who is not, and what the log says of it, observing and enforcing."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ class Charset:
         family of charsets has one list
     :param leads: first bytes of characters of two bytes, empty where no byte of a character can be taken for another's
     :param trails: second bytes of those
+    :param prefix: a byte that makes characters of three bytes of those of two
     :param enter: for charsets that switch: sequences that begin each mode, by the codec's own sequence
     :param leave: sequences that go back to ASCII
     :param noise: sequences that change nothing
@@ -34,6 +35,7 @@ class Charset:
     labels: tuple[str, ...]
     leads: frozenset[int] = frozenset()
     trails: frozenset[int] = frozenset()
+    prefix: int = 0
     enter: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
     leave: tuple[bytes, ...] = ()
     noise: tuple[bytes, ...] = ()
@@ -117,7 +119,7 @@ def _families() -> Iterable[Charset]:
     sjis_leads, sjis_trails = _span((0x81, 0x9F), (0xE0, 0xFC)), _span((0x40, 0x7E), (0x80, 0xFC))
     # The same bytes are one character for Windows and another for JIS: the wave dash and a few more.
     yield Charset("shift_jis", ("cp932", "shift_jis"), _SHIFT_JIS, sjis_leads, sjis_trails)
-    yield Charset("euc-jp", ("euc_jp",), _EUC_JP, _EUC | {0x8E}, _EUC)
+    yield Charset("euc-jp", ("euc_jp",), _EUC_JP, _EUC | {0x8E}, _EUC, prefix=0x8F)
     gb_trails = _span((0x30, 0x39), (0x40, 0x7E), (0x80, 0xFE))
     yield Charset("gb18030", ("gb18030",), _CHINESE, _span((0x81, 0xFE)), gb_trails)
     yield Charset("gbk", ("gbk",), _CHINESE, _span((0x81, 0xFE)), gb_trails)

@@ -243,7 +243,7 @@ class Expression:
             for digits in range(3):
                 yield ANY_DIGIT * digits, ("B" if kind == "D" else "b", number, digits, None)
             return
-        for text, phase in _landings(self._leads()):
+        for text, phase in _landings(self._leads(), self._charset.prefix):
             yield text, ("B", number, phase, None)
 
     def _leads(self) -> set[int]:
@@ -286,17 +286,19 @@ class Expression:
             return r"[^?]*?"
         leads = self._leads()
         lead, other = nibbles_in_q(leads), nibbles_in_q(set(range(16)) - leads)
-        return rf"(?:{lead}{nibbles_in_q(range(16))}|{other})*?"
+        prefix = byte_in_q(self._charset.prefix) if self._charset.prefix else ""
+        special, barred = (f"{prefix}|", f"(?!{prefix})") if prefix else ("", "")
+        return rf"(?:{special}{barred}{lead}{nibbles_in_q(range(16))}|{other})*?"
 
     def _base64_walk(self) -> str:
         """From the beginning of a word's text on, in whole groups of three bytes."""
         if self._is_aligned() or self._charset.name == ANY:
             return _ANY_GROUP
-        one, two, to_1, to_2 = _characters_in_base64(self._leads())
+        one, two, to_1, to_2 = _characters_in_base64(self._leads(), self._charset.prefix)
         return f"(?:{to_1}{two[1]}|{to_2}{one[2]})*?"
 
 
-def _characters_in_base64(leads: Collection[int]) -> tuple[list[str], list[str], str, str]:
+def _characters_in_base64(leads: Collection[int], prefix: int) -> tuple[list[str], list[str], str, str]:
     """Whole characters of one and two bytes; what begins a character is told by the upper half of its first byte.
 
     One character leads from phase 0 to 1 or 2, from 1 to 2 or 0, from 2 to 0 or 1. The loops are written out so that
@@ -307,14 +309,24 @@ def _characters_in_base64(leads: Collection[int]) -> tuple[list[str], list[str],
     singles = set(range(16)) - set(leads)
     one = [nibbles_in_base64(singles, phase) for phase in range(3)]
     two = [nibbles_in_base64(leads, phase) + _any_in_base64((phase + 1) % 3) for phase in range(3)]
+    if prefix:
+        ahead = [_byte_ahead(prefix, phase) for phase in range(3)]
+        one = [f"(?:{text}|{ahead[phase]}{_any_in_base64(phase)})" for phase, text in enumerate(one)]
+        two = [ahead[phase].replace("(?=", "(?!") + text for phase, text in enumerate(two)]
     to_1 = f"(?:{one[0]}(?:{one[1]}{two[2]})*?|{two[0]}(?:{two[2]}{one[1]})*?{two[2]})"
     to_2 = f"(?:{one[0]}(?:{one[1]}{two[2]})*?{one[1]}|{two[0]}(?:{two[2]}{one[1]})*?)"
     return one, two, to_1, to_2
 
 
-def _landings(leads: Collection[int]) -> list[tuple[str, int]]:
-    __, __, to_1, to_2 = _characters_in_base64(leads)
+def _landings(leads: Collection[int], prefix: int) -> list[tuple[str, int]]:
+    __, __, to_1, to_2 = _characters_in_base64(leads, prefix)
     return [("", 0), (to_1, 1), (to_2, 2)]
+
+
+def _byte_ahead(byte: int, phase: int) -> str:
+    """A look at the digits of one byte, whatever shares them with it."""
+    text, behind, bits = byte_in_base64(byte, phase, None)
+    return f"(?={text}{rest_in_base64(behind, bits)})"
 
 
 def _any_in_base64(phase: int) -> str:

@@ -143,6 +143,14 @@ def test_forms_of_careless_software(value: str) -> None:
     assert found("(광고)", value.encode())
 
 
+def test_characters_of_three_bytes_stand_before_the_phrase() -> None:
+    random = Random(5)
+    for before, encoding in itertools.product(["é", "aé", "abé", "éé", "ｱé", "広é"], "BQ"):
+        data = f"{before}広告".encode("euc_jp")
+        assert found("広告", data, charsets=("euc-jp",))
+        assert found("広告", word(data, "euc-jp", encoding, random), charsets=("euc-jp",))
+
+
 def test_eight_bits_in_the_q_encoding() -> None:
     assert found("(광고)", b"=?euc-kr?Q?(\xb1\xa4=B0\xed)?=")
 

@@ -88,28 +88,36 @@ findings:
     severity:
       description: V(error) or V(warning).
       type: str
+      returned: always
     code:
       description: Name of the kind of finding.
       type: str
+      returned: always
     subject:
       description: Name and type of a record, a host or an address.
       type: str
+      returned: always
     reason:
       description: Why it is wrong.
       type: str
+      returned: always
     fix:
       description: What to do.
       type: str
+      returned: always
     there:
       description: Values that are there and should not be.
       type: list
       elements: str
+      returned: always
     wanted:
       description: Values that should be there.
       type: list
       elements: str
+      returned: always
     seen_by:
       description: Who answered so.
       type: list
       elements: str
+      returned: always
 """

@@ -187,3 +187,27 @@ def test_the_machine_that_tests_is_a_stranger_and_passes(server: Server, lab: La
     with connect(lab, server, GATEWAY) as client:
         assert client.greeting.code == 220
     wait_for("a verdict", lambda: log.find(r"PASS (NEW|OLD)", SCREEN))
+
+
+# What switching the feature off does to master.cf, and back.
+_OFF = """
+cp -p /etc/postfix/master.cf /etc/postfix/master.cf.kept
+sed -i -e '/^smtpd  *pass/d' -e 's/^smtp  *inet .*/smtp inet n - n - - smtpd/' /etc/postfix/master.cf
+postfix reload 2>&1
+"""
+_ON = "mv /etc/postfix/master.cf.kept /etc/postfix/master.cf; postfix reload 2>&1"
+
+
+@pytest.mark.disturbs
+def test_a_reload_that_ends_a_busy_service_leaves_port_25_served(lab: Lab, server: Server) -> None:
+    """master(8) waits until the processes of a service that is gone have ended, so it must be able to end them."""
+    with connect(lab, server, CLEAN) as client:
+        client.ehlo(HELO[CLEAN])
+        server.shell(_OFF)
+        try:
+            with connect(lab, server, CLEAN) as other:
+                assert other.greeting.code == 220
+        finally:
+            server.shell(_ON)
+    with connect(lab, server, GATEWAY) as client:
+        assert client.greeting.code == 220

@@ -103,7 +103,8 @@ def merge_services(
     """The services of master.cf in order. A contribution may replace one of the role's, the user any; enabled: false
     removes a service.
 
-    :raises PostfixError: two contributors want the same service differently, or a service is not well-formed
+    :raises PostfixError: two contributors want the same service differently, two services claim one port, or a service
+        is not well-formed
     """
     services = {service.key: service for service in map(Service.from_data, base)}
     owners: dict[tuple[str, str], str] = {}
@@ -116,7 +117,23 @@ def merge_services(
                 )
             owners[service.key], services[service.key] = who, service
     services |= {service.key: service for service in map(Service.from_data, extra)}
-    return [service for service in services.values() if service.enabled]
+    enabled = [service for service in services.values() if service.enabled]
+    _one_service_a_port(enabled)
+    return enabled
+
+
+# RFC 6335's names of the ports that Postfix listens on; `25` and `smtp` are one, and master(8) dies of the second.
+_PORTS = {"smtp": "25", "smtps": "465", "submissions": "465", "submission": "587", "qmqp": "628", "lmtp": "24"}
+
+
+def _one_service_a_port(services: Iterable[Service]) -> None:
+    claimed: dict[tuple[str, str], Service] = {}
+    for service in services:
+        if service.type == "inet":
+            host, __, port = service.name.rpartition(":")
+            first = claimed.setdefault((host, _PORTS.get(port, port)), service)
+            if first is not service:
+                raise PostfixError(f"services {first.name}/inet and {service.name}/inet claim one port")
 
 
 def restriction_text(item: Any) -> str:

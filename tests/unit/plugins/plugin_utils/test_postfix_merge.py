@@ -183,3 +183,23 @@ def test_tables_come_with_what_compiles_and_proves_them() -> None:
 def test_a_contributed_table_that_makes_no_sense_is_refused(item: dict[str, Any], reason: str) -> None:
     with pytest.raises(PostfixError, match=f"of screen: .*{reason}"):
         table_files({"domains": {}}, [{"name": "screen", "maps": [item]}], "lmdb")
+
+
+@pytest.mark.parametrize(
+    ("names", "collide"),
+    [
+        (("smtp", "submission"), False),
+        (("smtp", "127.0.0.1:smtp"), False),
+        (("127.0.0.1:25", "127.0.0.2:25"), False),
+        (("smtp", "25"), True),
+        (("submissions", "465"), True),
+        (("127.0.0.1:smtp", "127.0.0.1:25"), True),
+    ],
+)
+def test_two_services_cannot_claim_one_port(names: tuple[str, str], collide: bool) -> None:
+    wanted = [{"name": who, "services": [{**SMTP, "name": name}]} for who, name in zip("ab", names, strict=True)]
+    if collide:
+        with pytest.raises(PostfixError, match="claim one port"):
+            merge_services([], wanted, [])
+    else:
+        assert len(merge_services([], wanted, [])) == 2

@@ -44,6 +44,7 @@ TOLD_HERE = frozenset(
         "dnsbl-allow-list-rejects",
         "dnsbl-block-list-permits",
         "dnsbl-asked-twice",
+        "dnsbl-key-visible",
         "postscreen-threshold-unreachable",
         "postscreen-allow-threshold-unreachable",
         "postscreen-smtpd-word-as-dnsbl",

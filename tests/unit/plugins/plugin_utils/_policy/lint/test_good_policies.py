@@ -347,8 +347,14 @@ def role_policy() -> str:
     text = (ROOT / "roles/postfix/defaults/main/restrictions.yml").read_text(encoding="utf-8")
     values = yaml.safe_load(text.replace("{{ __postfix_map_type }}", "lmdb").replace("$maps_directory", "/etc/postfix"))
     stages = ("client", "helo", "sender", "relay", "recipient", "data")
+    # A variable of access rules stands for its tables, and without rules for nothing.
     lists = {
-        service: {stage: ", ".join(values[f"postfix_{service}_{stage}_restrictions"]) for stage in stages}
+        service: {
+            stage: ", ".join(
+                word for word in values[f"postfix_{service}_{stage}_restrictions"] if not word.startswith("postfix_")
+            )
+            for stage in stages
+        }
         for service in ("smtp", "submission")
     }
     main = [f"smtpd_{stage}_restrictions = {value}" for stage, value in lists["smtp"].items()]

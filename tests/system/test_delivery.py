@@ -150,7 +150,7 @@ def test_attachments_arrive_byte_for_byte(server: Server) -> None:
     assert stored.endswith(message), "below what was added on top, every byte of header and body is as it was sent"
     added = stored.removesuffix(message)
     assert {line.split(b":")[0] for line in added.splitlines() if line[:1].strip()} <= {
-        b"Return-Path", b"Delivered-To", b"X-Original-To", b"Received", b"Authentication-Results",
+        b"Return-Path", b"Delivered-To", b"X-Original-To", b"Received", b"Authentication-Results", b"Received-SPF",
     }  # fmt: skip
 
 

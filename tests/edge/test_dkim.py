@@ -258,7 +258,7 @@ def test_a_key_that_dns_does_not_answer_for_is_no_pass(lab: Lab, server: Server)
     """The message is accepted: the sender's name servers may fail for good."""
     token = new_token()
     found = incoming(lab, server, sign(lab, to_alice(server, token), "servfail.example"), token)
-    assert found["dkim"] not in (["pass"], ["none"])
+    assert "pass" not in found.get("dkim", [])
 
 
 # -- the daemon --------------------------------------------------------------------------------------------------------

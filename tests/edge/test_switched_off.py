@@ -29,7 +29,7 @@ def switched_off(lab: Lab, stage: Any) -> None:
 
 
 def test_postfix_knows_nothing_of_them(server: Server) -> None:
-    text = server.shell("postconf -n; postconf -Mx; ls $(postconf -hx maps_directory)")
+    text = server.shell("postconf -n; postconf -Mx")
     words = ("postscreen", "dnsblog", "tlsproxy", "policyd", "opendkim", "opendmarc", "header-guard")
     assert [word for word in words if word in text] == []
     assert "smtpd" in server.output("postconf", "-M", "smtp/inet")

@@ -19,6 +19,7 @@ def run(lab: Lab, playbook: str, *arguments: str, check: bool = True, timeout: f
     program = str(Path(ROOT, ".venv", "bin", "ansible-playbook"))
     line = [program, "--inventory", inventory, *arguments, f"playbooks/{playbook}.yml"]
     environment = {**ansible_environment(lab.name), "MOLECULE_SCENARIO_NAME": "", "ANSIBLE_NOCOLOR": "1"}
+    environment.pop("ANSIBLE_FORCE_COLOR", None)  # Molecule's; it is stronger
     done = subprocess.run(
         line,
         cwd=ROOT,

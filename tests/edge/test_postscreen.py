@@ -132,7 +132,7 @@ def test_a_refused_client_sees_the_features_of_port_25(lab: Lab, server: Server)
         assert refused.greeting.lines[-1] == served.greeting.lines[-1]
         for client, number in ((refused, LISTED), (served, CLEAN)):
             client.ehlo(HELO[number])
-        # postscreen never offers PIPELINING: it wants to see who does not wait. It relays nothing: no REQUIRETLS (3.11).
+        # postscreen never offers PIPELINING: it wants to see who does not wait. It relays nothing: no REQUIRETLS.
         assert refused.extensions | {"PIPELINING": ""} == without_require_tls(served)
         refused.starttls(HELO[LISTED])
         served.starttls(HELO[CLEAN])

@@ -108,7 +108,9 @@ def receive(server: dict[str, Any], account: dict[str, Any], subject: str) -> No
         raise DemoError(f"the server did not take the message:\n{dialogue}")
     message = wait_for("the message", lambda: fetch_by_imap(server, account, subject))
     show(f"... and in {account['address']}'s mailbox, by IMAP:")
-    show(f"From: {message['from']}\nTo: {message['to']}\nSubject: {message['subject']}\n{message.get_content()}")
+    fields = ("Received-SPF", "Authentication-Results", "From", "To", "Subject")
+    lines = [f"{name}: {' '.join(value.split())}" for name in fields for value in message.get_all(name, [])]
+    show("\n".join([*lines, message.get_content()]))
 
 
 def submit(server: dict[str, Any], hotel: str, account: dict[str, Any], subject: str) -> None:
@@ -123,8 +125,9 @@ def submit(server: dict[str, Any], hotel: str, account: dict[str, Any], subject:
     if "queued as" not in dialogue:
         raise DemoError(f"the server did not take the message:\n{dialogue}")
     message = wait_for("the reply", lambda: fetch_in_world(subject))
-    show(f"... and at {WORLD_USER}, where nothing tells which hotel it came from:")
-    show("\n".join(line for line in head(message).splitlines() if line.startswith(("Received", "From", "To", "Subj"))))
+    show(f"... and at {WORLD_USER}, signed, and nothing tells which hotel it came from:")
+    fields = ("Received", "DKIM-Signature", "From", "To", "Subject")
+    show("\n".join(line for line in head(message).splitlines() if line.startswith(fields)))
     if "hotel" in message:
         raise DemoError(f"the client's name left with the message:\n{message}")
 

@@ -205,7 +205,8 @@ def answer_times(server: Server) -> dict[str, float]:
 
 def test_unknown_user_takes_as_long_as_a_wrong_password(server: Server, servers: list[Server]) -> None:
     times = answer_times(server, servers)
-    assert abs(times["known"] - times["unknown"]) < 1, times
+    # Side by side, hence a ratio: without the delay of one of them it would be far from one.
+    assert 0.5 < times["known"] / times["unknown"] < 2, times
 
 
 def _imap_words(server: Server, account: Account) -> str:

@@ -8,17 +8,11 @@ log says is text in it and nothing else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-_HERE = Path(__file__).resolve().parent
-_LOOK = _HERE.parent / "_policy" / "report"
+from ansible_collections.postern.mail.plugins.plugin_utils._policy.report import page
 
 
 def render(data: Mapping[str, Any], maker: str = "postern.mail") -> str:
@@ -27,21 +21,4 @@ def render(data: Mapping[str, Any], maker: str = "postern.mail") -> str:
     :param data: of :func:`view.page_data`
     :param maker: who made it, with a version
     """
-    style = "".join(path.read_text(encoding="utf-8") for path in (_LOOK / "page.css", _HERE / "page.css"))
-    script = (_LOOK / "page.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.j2").render(
-        **data,
-        maker=maker,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-    )
-
-
-def _hash(text: str) -> str:
-    """As a Content-Security-Policy names it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return page.render(data, maker, Path(__file__).resolve().parent)

@@ -22,16 +22,22 @@ from markupsafe import Markup
 _HERE = Path(__file__).resolve().parent
 
 
-def render(data: Mapping[str, Any], maker: str = "postern.mail") -> str:
+def render(data: Mapping[str, Any], maker: str = "postern.mail", folder: Path = _HERE) -> str:
     """The page as text.
 
     :param data: of :func:`view.page_data`
     :param maker: who made it, with a version
+    :param folder: of another page with this look: its page.html.j2, and page.css with what it adds
     """
-    style = (_HERE / "page.css").read_text(encoding="utf-8")
+    styles = [_HERE / "page.css", *([folder / "page.css"] if folder != _HERE else [])]
+    style = "".join(path.read_text(encoding="utf-8") for path in styles)
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
         **data,

@@ -55,10 +55,14 @@ def host_problem(text: str) -> Problem | None:
     return domain_problem(text.removeprefix("."))
 
 
-def _judged(variable: str, rule: str, judge: Callable[[str], Problem | None]) -> Callable[..., Iterator[Mistake]]:
+def _judged(
+    variable: str, rule: str, judge: Callable[[str], Problem | None], ours: Problem | None = None
+) -> Callable[..., Iterator[Mistake]]:
+    """:param ours: what is wrong with a mail domain of this server in the list; None where it may be there"""
+
     def judged(inventory: Inventory) -> Iterator[Mistake]:
         for index, text in inventory.texts(variable):
-            if problem := judge(text):
+            if problem := judge(text) or (ours if canonical_domain(text) in inventory.domains else None):
                 yield Mistake(rule, variable, problem.reason, problem.fix, f"[{index}]", shown(text))
 
     return judged
@@ -68,26 +72,24 @@ def _suffix_problem(text: str) -> Problem | None:
     return domain_problem(text if "." in text else f"x.{text}")
 
 
-def exempt_domains(inventory: Inventory) -> Iterator[Mistake]:
-    variable = "opendmarc_exempt_domains"
-    for index, text in inventory.texts(variable):
-        problem = domain_problem(text)
-        if not problem and canonical_domain(text) in inventory.domains:
-            reason = "it is yours: everybody could write to your users in its name"
-            problem = Problem(reason, "Remove it; your own users are not judged anyway")
-        if problem:
-            yield Mistake("exempt-domain", variable, problem.reason, problem.fix, f"[{index}]", shown(text))
-
-
-def public_suffixes(inventory: Inventory) -> Iterator[Mistake]:
-    variable = "opendmarc_public_suffixes"
-    for index, text in inventory.texts(variable):
-        problem = _suffix_problem(text)
-        if not problem and canonical_domain(text) in inventory.domains:
-            reason = "it is yours: your subdomains would no longer belong to you"
-            problem = Problem(reason, "Write what your domain is registered below, or remove it")
-        if problem:
-            yield Mistake("public-suffix", variable, problem.reason, problem.fix, f"[{index}]", shown(text))
+exempt_domains = _judged(
+    "opendmarc_exempt_domains",
+    "exempt-domain",
+    domain_problem,
+    Problem(
+        "it is yours: everybody could write to your users in its name",
+        "Remove it; your own users are not judged anyway",
+    ),
+)
+public_suffixes = _judged(
+    "opendmarc_public_suffixes",
+    "public-suffix",
+    _suffix_problem,
+    Problem(
+        "it is yours: your subdomains would no longer belong to you",
+        "Write what your domain is registered below, or remove it",
+    ),
+)
 
 
 def authserv_id(inventory: Inventory) -> Iterator[Mistake]:

@@ -16,15 +16,14 @@ from typing import Any
 from ansible_collections.postern.mail.plugins.plugin_utils._content.access_keys import key_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._content.actions import (
     NOTHING_TO_TRY,
-    REFUSING,
     argument_faults,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
 from ansible_collections.postern.mail.plugins.plugin_utils._content.patterns import delimited, result_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._content.replies import (
-    Reply,
     footer_line,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._content.written import Written
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import listed
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.lookup.networks import Network
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.read.lexical import SyntaxProblem
@@ -47,7 +46,7 @@ TABLES = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Written):
     """One entry of a table.
 
     :param place: in its variable, from 0
@@ -61,14 +60,6 @@ class Entry:
     def name(self) -> str:
         """What it is called in logs and replies."""
         return f"{self.stage}_access[{self.place}]"
-
-    @property
-    def action(self) -> str:
-        return str(self.data.get("action") or "")
-
-    @property
-    def text(self) -> str:
-        return str(self.data.get("text") or "")
 
     @property
     def kinds(self) -> list[str]:
@@ -92,14 +83,9 @@ class Entry:
         return [value, f".{value}"] if self.kind == "domain" and self.data.get("subdomains") else [value]
 
     @property
-    def reply(self) -> Reply:
-        return Reply.of(self.text, self.name) if self.action in REFUSING else Reply(self.text)
-
-    @property
     def result(self) -> str:
         if self.data.get("observe"):
-            comment = " ".join(str(self.data.get("comment") or "").split())
-            return f"WARN observed {self.name}, would {self.action}" + (f": {comment}" if comment else "")
+            return f"WARN observed {self.name}, would {self.action}" + (f": {self.comment}" if self.comment else "")
         code = self.data.get("code")
         if code and self.action in ("REJECT", "DEFER"):
             return f"{code} {self.reply.first or 'Access denied'}"

@@ -13,7 +13,6 @@ from typing import Any
 
 from ansible_collections.postern.mail.plugins.plugin_utils._content.actions import (
     NOTHING_TO_TRY,
-    REFUSING,
     argument_faults,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._content.faults import Fault
@@ -23,7 +22,8 @@ from ansible_collections.postern.mail.plugins.plugin_utils._content.patterns imp
     pattern_faults,
     result_faults,
 )
-from ansible_collections.postern.mail.plugins.plugin_utils._content.replies import Reply, footer_line
+from ansible_collections.postern.mail.plugins.plugin_utils._content.replies import footer_line
+from ansible_collections.postern.mail.plugins.plugin_utils._content.written import Written
 
 TABLES = ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks", "milter_header_checks")
 VARIABLES = {f"postfix_{table}": table for table in TABLES}
@@ -37,7 +37,7 @@ _NOT_OF_MILTERS = frozenset({"PASS"})
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Written):
     """One rule.
 
     :param place: in its variable, from 0
@@ -51,22 +51,6 @@ class Check:
     def name(self) -> str:
         """What it is called in logs and replies."""
         return f"{self.table}[{self.place}]"
-
-    @property
-    def action(self) -> str:
-        return str(self.data.get("action") or "")
-
-    @property
-    def text(self) -> str:
-        return str(self.data.get("text") or "")
-
-    @property
-    def comment(self) -> str:
-        return " ".join(str(self.data.get("comment") or "").split())
-
-    @property
-    def reply(self) -> Reply:
-        return Reply.of(self.text, self.name) if self.action in REFUSING else Reply(self.text.strip())
 
     @property
     def result(self) -> str:

@@ -199,6 +199,10 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("policy", b"error\n", 1),
         ("lmtp", b"220 mx\r\n250 mx\r\n221 bye\r\n", 0),
         ("lmtp", b"421 mx\r\n", 1),
+        ("socketmap", b"9:NOTFOUND ,", 0),
+        ("socketmap", b"9:OK secure,", 0),
+        ("socketmap", b"10:TEMP later,", 1),
+        ("socketmap", b"no netstring", 1),
     ],
 )
 def test_unix_sockets(
@@ -217,3 +221,54 @@ def test_unix_sockets(
         listener.listen()
         threading.Thread(target=respond, args=(listener,), daemon=True).start()
         assert run(monkeypatch, service, str(path)) == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "complaint"),
+    [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage", [], ""),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage", ["--status", "404"], "expected status 404, got 200"),
+        ("HTTP/1.1 301 Moved\r\nLocation: /b\r\n\r\n", [], "expected status 200, got 301"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nother", [], "is not what"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npage", [], "no answer of HTTP"),
+        ("220 mx.example.org ESMTP", [], "no answer of HTTP"),
+    ],
+    ids=["as it should be", "another status", "redirection", "another page", "half a page", "no HTTP"],
+)
+@pytest.mark.parametrize("service", ["http", "https"])
+def test_a_page(
+    service: str,
+    answer: str,
+    arguments: list[str],
+    complaint: str,
+    certificate: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "page"
+    page.write_bytes(b"page")
+    request = ["GET /a HTTP/1.1", "Host: www.example.org", "User-Agent: probe", "Connection: close", ""]
+    wanted = ["--server-name", "www.example.org", "--path", "/a", "--body", str(page), *arguments]
+    with page_server(request, answer, certificate if service == "https" else None) as port:
+        status = run(monkeypatch, service, "--port", str(port), *wanted)
+    assert status == (1 if complaint else 0)
+    assert complaint in capsys.readouterr().err
+
+
+@contextmanager
+def page_server(request: list[str], answer: str, pair: Path | None) -> Iterator[int]:
+    """Answers one request, if it is the expected one, and closes."""
+
+    def respond(listener: socket.socket) -> None:
+        connection, __ = listener.accept()
+        with encrypt(connection, pair) if pair else connection as line:
+            reader = line.makefile("rb")
+            if [reader.readline().decode().rstrip("\r\n") for __ in request] == request:
+                line.sendall(answer.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=respond, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)

@@ -17,7 +17,7 @@ from postern_lab.engine import find_engine
 from postern_lab.images import build_images
 from postern_lab.model import lab_names, load_lab
 from postern_lab.project import ROOT, LabError
-from postern_lab.state import load_subnets
+from postern_lab.state import load_subnets, load_trust
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,7 +102,7 @@ def _json(arguments: argparse.Namespace) -> int:
 
 def _inventory(arguments: argparse.Namespace) -> int:
     lab = load_lab(arguments.lab)
-    inventory = views.inventory(lab, load_subnets(lab.name))
+    inventory = views.inventory(lab, load_subnets(lab.name), load_trust(lab.name))
     if arguments.host:
         inventory = inventory["_meta"]["hostvars"].get(arguments.host, {})
     print(json.dumps(inventory, indent=2))

@@ -7,13 +7,14 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from postern_lab.authority import ask_world
 from postern_lab.containers import container_name, container_states, ensure_containers, system_state, wait_until_booted
 from postern_lab.engine import Engine
 from postern_lab.images import build_images, remove_images
 from postern_lab.model import Lab
 from postern_lab.network import Subnets, ensure_network, remove_network
 from postern_lab.project import LabError, say
-from postern_lab.state import exclusive, forget, load_subnets, save_subnets
+from postern_lab.state import exclusive, forget, load_subnets, save_subnets, save_trust
 from postern_lab.world import configure_world
 
 
@@ -27,6 +28,7 @@ def up(engine: Engine, lab: Lab) -> Subnets:
         new = ensure_containers(engine, lab, subnets)
         wait_until_booted(engine, lab, new)
         configure_world(engine, lab, subnets)
+        save_trust(lab.name, ask_world(engine, container_name(lab.name, lab.world.name)))
         fetch_package_lists(engine, [container_name(lab.name, host.name) for host in lab.servers if new[host.name]])
     say(f"{lab.name} is up ({time.monotonic() - started:.1f} s)")
     return subnets

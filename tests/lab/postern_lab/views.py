@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from postern_lab.authority import Trust, directory_url
 from postern_lab.containers import container_name
 from postern_lab.model import Account, Lab, Server
 from postern_lab.network import Subnets
@@ -45,11 +46,11 @@ def describe(lab: Lab, subnets: Subnets) -> dict[str, Any]:
     }
 
 
-def inventory(lab: Lab, subnets: Subnets | None) -> dict[str, Any]:
-    """Ansible's dynamic inventory, as for ``--list``; ``subnets`` is None when the lab is not up."""
+def inventory(lab: Lab, subnets: Subnets | None, trust: Trust | None = None) -> dict[str, Any]:
+    """Ansible's dynamic inventory, as for ``--list``; ``subnets`` and ``trust`` are None when the lab is not up."""
     return {
         "mail_servers": {"hosts": [server.name for server in lab.servers]},
-        "_meta": {"hostvars": {server.name: _variables(lab, server, subnets) for server in lab.servers}},
+        "_meta": {"hostvars": {server.name: _variables(lab, server, subnets, trust) for server in lab.servers}},
     }
 
 
@@ -62,7 +63,7 @@ def _describe_account(account: Account) -> dict[str, Any]:
     }
 
 
-def _variables(lab: Lab, server: Server, subnets: Subnets | None) -> dict[str, Any]:
+def _variables(lab: Lab, server: Server, subnets: Subnets | None, trust: Trust | None) -> dict[str, Any]:
     return {
         "ansible_connection": "community.docker.docker",  # with podman too: see tests/lab/podman/docker
         "ansible_host": container_name(lab.name, server.name),
@@ -73,6 +74,7 @@ def _variables(lab: Lab, server: Server, subnets: Subnets | None) -> dict[str, A
         "mail_aliases": list(server.aliases),
         "mail_postmaster": server.postmaster,
         **(_dns_variables(lab, server, subnets) if subnets else {}),
+        **(_trust_variables(lab, server, subnets, trust) if subnets and trust else {}),
         **server.variables,
     }
 
@@ -87,6 +89,17 @@ def _dns_variables(lab: Lab, server: Server, subnets: Subnets) -> dict[str, Any]
         "dns_tsig_secret": UPDATE_SECRET,
         "dns_tsig_algorithm": UPDATE_ALGORITHM,
         "dns_ttl": 60,
+    }
+
+
+def _trust_variables(lab: Lab, server: Server, subnets: Subnets, trust: Trust) -> dict[str, Any]:
+    """For servers that ask for certificates, and that believe signed answers."""
+    return {
+        "certbot_server": directory_url(),
+        "certbot_roots": list(trust.roots),
+        "certbot_email": server.postmaster,
+        "unbound_forwarders": [subnets.address(lab.world.number)],
+        "unbound_trust_anchors": list(trust.anchors),
     }
 
 

@@ -9,16 +9,25 @@ import hashlib
 import io
 import ipaddress
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
+from postern_lab import authority
 from postern_lab.containers import container_name
+from postern_lab.destinations import (
+    EXPIRED_ZONES,
+    certified_names,
+    destination_domains,
+    policies,
+    tlsa_draft,
+)
 from postern_lab.engine import Engine
 from postern_lab.model import Lab
 from postern_lab.network import Subnets
 from postern_lab.project import LAB_DIR, say
 from postern_lab.senders import sender_domains
-from postern_lab.zones import EXTRA_ADDRESSES, SECONDARY, SILENT, all_zones
+from postern_lab.zones import EXTRA_ADDRESSES, SECONDARY, SILENT, all_zones, signed_zones
 
 # Who may change the zones of the servers' mail domains, by RFC 2136 signed as in RFC 8945. No secret, as it says.
 UPDATE_KEY = "lab-update"
@@ -26,6 +35,21 @@ UPDATE_SECRET = base64.b64encode(b"this laboratory key is no secret").decode()
 UPDATE_ALGORITHM = "hmac-sha256"
 
 _APPLY = "/usr/local/sbin/lab-apply"
+# Files of the directory world, as they are.
+_PROGRAMS = {"apply": _APPLY, "keys": "/usr/local/sbin/lab-keys", "policies": "/usr/local/sbin/lab-policies"}
+_PLAIN = {
+    "policy.conf": "/etc/bind/policy.conf",
+    **{
+        name: f"/etc/systemd/system/{name}"
+        for name in (
+            "acme-forward@.service",
+            "named-secondary.service",
+            "pebble@.service",
+            "policies.service",
+            "policies.socket",
+        )
+    },
+}
 _STAMP = "/etc/postern-lab.stamp"
 _RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 
@@ -37,7 +61,7 @@ def configure_world(engine: Engine, lab: Lab, subnets: Subnets) -> None:
     container = container_name(lab.name, lab.world.name)
     if engine.inside(container, "cat", _STAMP, check=False).stdout.decode() == stamp:
         return
-    say("configuring world: DNS zones, second MTA")
+    say("configuring world: DNS zones, second MTA, certificate authority")
     engine.inside(container, "tar", "--extract", "--no-same-owner", "--directory=/", data=_archive(files))
     engine.inside(container, _APPLY)
     engine.inside(container, "tee", _STAMP, data=stamp.encode())
@@ -54,15 +78,37 @@ def render(lab: Lab, subnets: Subnets, forward_to: list[str]) -> dict[str, str]:
         "main.cf",
         hostname=lab.world.hostname,
         domain=domain,
-        domains=", ".join((domain, *sender_domains())),
+        domains=", ".join((domain, *sender_domains(), *destination_domains())),
         **names,
     )
     files["/etc/systemd/system/lab-addresses.service"] = _template(
         "lab-addresses.service", commands="\n".join(f"ExecStart={line}" for line in _address_commands(subnets))
     )
-    files["/etc/systemd/system/named-secondary.service"] = _template("named-secondary.service")
-    files[_APPLY] = (LAB_DIR / "world" / "apply").read_text(encoding="utf-8")
+    files |= _secrets(lab)
+    for name, path in {**_PROGRAMS, **_PLAIN}.items():
+        files[path] = (LAB_DIR / "world" / name).read_text(encoding="utf-8")
     return files
+
+
+def _secrets(lab: Lab) -> dict[str, str]:
+    """What world makes keys and certificates from."""
+    once = [
+        f"{name} {'20200101000000 20200201000000' if name in EXPIRED_ZONES else 'now-86400 now+315360000'}"
+        for name in signed_zones(lab)
+        if name not in lab.domains
+    ]
+    return {
+        **authority.configuration(lab.domains),
+        **{f"/etc/lab/policies/{host}": text for host, text in policies().items()},
+        "/etc/lab/names": _lines([lab.world.hostname, authority.ACME_HOST, *certified_names()]),
+        "/etc/lab/signed": _lines(signed_zones(lab)),
+        "/etc/lab/signed-once": _lines(once),
+        "/etc/lab/tlsa": tlsa_draft(),
+    }
+
+
+def _lines(words: Iterable[str]) -> str:
+    return "".join(f"{word}\n" for word in words)
 
 
 def _name_servers(lab: Lab, subnets: Subnets, fixed: list[str], forward_to: list[str]) -> dict[str, str]:
@@ -70,8 +116,13 @@ def _name_servers(lab: Lab, subnets: Subnets, fixed: list[str], forward_to: list
     primary = subnets.address(lab.world.number)
     secondary = {"secondary": subnets.address(SECONDARY), "secondary6": subnets.address6(SECONDARY)}
     served = f"also-notify {{ {secondary['secondary']}; }}; notify explicit; allow-update {{ key {UPDATE_KEY}; }};"
-    zones = [f'zone "{name}" {{ type primary; file "/etc/bind/zones/{name}"; }};' for name in fixed]
-    zones += [f'zone "{name}" {{ type primary; file "/var/lib/bind/zones/{name}"; {served} }};' for name in lab.domains]
+    keys = 'dnssec-policy lab; key-directory "/etc/lab/dnssec";'
+    signed = signed_zones(lab)
+    places = {name: f"/{'var/lib/bind/signed' if name in signed else 'etc/bind/zones'}/{name}" for name in fixed}
+    zones = [f'zone "{name}" {{ type primary; file "{place}"; }};' for name, place in places.items()]
+    zones += [
+        f'zone "{name}" {{ type primary; file "/var/lib/bind/zones/{name}"; {keys} {served} }};' for name in lab.domains
+    ]
     copies = [
         f'zone "{name}" {{ type secondary; primaries {{ {primary}; }}; file "{name}"; }};' for name in lab.domains
     ]
@@ -137,6 +188,6 @@ def _archive(files: dict[str, str]) -> bytes:
             content = text.encode()
             member = tarfile.TarInfo(path.lstrip("/"))
             member.size = len(content)
-            member.mode = 0o755 if path == _APPLY else 0o644
+            member.mode = 0o755 if path in _PROGRAMS.values() else 0o644
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()

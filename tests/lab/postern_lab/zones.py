@@ -7,6 +7,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from postern_lab.authority import ACME_HOST, SERVICE_NAMES
+from postern_lab.destinations import EXPIRED_ZONES, destination_records, expired_zone
 from postern_lab.model import Host, Lab, Server
 from postern_lab.network import Subnets
 from postern_lab.senders import OURS, sender_records
@@ -30,6 +32,9 @@ _SECONDARY_NS = "@ NS ns2.world.example.\n"
 # RFC 5782 section 5: a list of IPv4 and IPv6 addresses has these for testing, and never 127.0.0.1.
 _TEST_ENTRIES = ("127.0.0.2", "::ffff:127.0.0.2")
 
+# World writes this file: DS records of all signed zones, each at its full name.
+_DS_RECORDS = "$INCLUDE /etc/lab/dnssec/ds.records\n"
+
 _SPF_MX_ONLY = '@ TXT "v=spf1 mx -all"\n'
 
 
@@ -40,6 +45,7 @@ def all_zones(lab: Lab, subnets: Subnets) -> dict[str, str]:
         "world.example": _zone_world(lab, subnets),
         "dnsbl.example": _zone_dnsbl(subnets),
         "dnswl.example": _zone_dnswl(subnets),
+        **{name: _zone_expired(name, lab, subnets) for name in EXPIRED_ZONES},
         # Empty: nothing exists there, and no question about it leaves the lab.
         **dict.fromkeys(("invalid", "test", "10.in-addr.arpa", "d.f.ip6.arpa"), _HEAD),
     }
@@ -49,6 +55,11 @@ def all_zones(lab: Lab, subnets: Subnets) -> dict[str, str]:
     return {**zones, **_zones_reverse(lab, subnets)}
 
 
+def signed_zones(lab: Lab) -> tuple[str, ...]:
+    """Zones with DNSSEC; ``example`` is where the chain of trust begins, but for domains that are not below it."""
+    return ("example", "world.example", *EXPIRED_ZONES, *lab.domains)
+
+
 def _addresses(subnets: Subnets, number: int, name: str = "@") -> str:
     return f"{name} A {subnets.address(number)}\n{name} AAAA {subnets.address6(number)}\n"
 
@@ -56,7 +67,7 @@ def _addresses(subnets: Subnets, number: int, name: str = "@") -> str:
 def _zone_example(lab: Lab, subnets: Subnets) -> str:
     """``example`` itself, so that what does not exist below it (nxdomain.example) is NXDOMAIN with certainty."""
     world = lab.world.number
-    delegated = ("world.example", "dnsbl.example", "dnswl.example", "servfail.example", *lab.domains)
+    delegated = ("world.example", "dnsbl.example", "dnswl.example", "servfail.example", *EXPIRED_ZONES, *lab.domains)
     children = [name.removesuffix(".example") for name in delegated if name.endswith(".example")]
     return (
         _HEAD
@@ -69,6 +80,8 @@ def _zone_example(lab: Lab, subnets: Subnets) -> str:
         + "loopmx MX 10 localhost.loopmx\nlocalhost.loopmx A 127.0.0.1\n"
         + "danglingmx MX 10 nowhere.danglingmx\n"
         + sender_records(lab.world.hostname)
+        + destination_records(subnets.address(world), subnets.address6(world))
+        + _DS_RECORDS
     )
 
 
@@ -79,6 +92,7 @@ def _zone_world(lab: Lab, subnets: Subnets) -> str:
         + f"@ MX 10 {lab.world.hostname}.\n"
         + _addresses(subnets, lab.world.number)
         + _addresses(subnets, lab.world.number, "ns")
+        + _addresses(subnets, lab.world.number, f"{ACME_HOST}.")
         + _addresses(subnets, SECONDARY, "ns2")
         + _addresses(subnets, lab.world.number, f"{lab.world.hostname}.")
         + _addresses(subnets, CLEAN, "clean")
@@ -89,6 +103,11 @@ def _zone_world(lab: Lab, subnets: Subnets) -> str:
         + _addresses(subnets, CLEAN, "helo-fail")
         + 'helo-fail TXT "v=spf1 -all"\n'
     )
+
+
+def _zone_expired(name: str, lab: Lab, subnets: Subnets) -> str:
+    number = lab.world.number
+    return _HEAD + expired_zone(name, subnets.address(number), subnets.address6(number))
 
 
 def _zone_dnsbl(subnets: Subnets) -> str:
@@ -119,6 +138,8 @@ def _zone_mail_domain(server: Server, domain: str, servers: Iterable[Server], su
         + f"@ MX 10 {server.hostname}.\n"
         + _addresses(subnets, server.number)
         + "".join(_addresses(subnets, host.number, f"{host.hostname}.") for host in hosts)
+        # The authority finds them before anything is published.
+        + "".join(_addresses(subnets, server.number, name) for name in SERVICE_NAMES)
     )
 
 

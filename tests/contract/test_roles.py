@@ -124,6 +124,8 @@ def test_what_a_role_publishes_has_the_form_its_consumer_declares(role: Role) ->
     consumers = {
         consumer.name: consumer.options[f"{consumer.name}_contributions"]["options"] for consumer in _consumers()
     }
+    mail = {each.name: each for each in ROLES}["mail"]
+    consumers["certificate"] = mail.options["mail_certificate_consumers"]["options"]
     for name, contribution in (load(publishes) if publishes.exists() else {}).items():
         consumer = name.removeprefix(f"{role.name}_")
         assert consumer in consumers, f"{name}: nobody consumes it"

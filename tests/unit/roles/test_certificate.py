@@ -101,6 +101,7 @@ class Host:
         self.write_probe()
         self.settings = root / "settings.json"
         self.reload = ["cp", "-r", f"{self.directory}/.", str(self.served)]
+        self.guard: list[str] = []
         self.write_settings()
 
     def write_probe(self, body: str = 'cmp -s "$SERVED/fullchain.pem" "$FILE"') -> None:
@@ -125,8 +126,9 @@ class Host:
             {"port": 993, "protocol": "imap", "tls": "implicit"},
             {"port": port, "protocol": "smtp", "tls": "starttls"},
         ]
-        consumer = {"name": "postfix", "reload": self.reload, "ports": ports}
-        record = {"hostname": NAME, "with_rsa": with_rsa, "probe": str(self.probe), "consumers": [consumer], **pairs}
+        consumers = [{"name": "postfix", "reload": self.reload, "ports": ports}]
+        consumers += [{"name": "guard", "reload": [], "guard": self.guard}] if self.guard else []
+        record = {"hostname": NAME, "with_rsa": with_rsa, "probe": str(self.probe), "consumers": consumers, **pairs}
         self.settings.write_text(json.dumps(record))
 
     def bring(self, certificates: str, key: str) -> list[str]:
@@ -289,6 +291,26 @@ def test_what_an_administrator_permits_stays(
     files = host.bring(pem(authority.issue(key), authority.issuer), key_pem(key))
     assert run(monkeypatch, host, "install", *files) == 0
     assert stat.S_IMODE((host.directory / "privkey.pem").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("command", ["install", "deploy"])
+@pytest.mark.parametrize(("answer", "status"), [("exit 0", 0), ("echo not yet >&2; exit 1", 1)])
+def test_a_guard_may_refuse_what_is_fit(
+    command: str,
+    answer: str,
+    status: int,
+    host: Host,
+    authority: Authority,
+    key: Key,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    host.guard = ["sh", "-c", f'test "$1" = main && grep -q BEGIN.CERT && {answer}', "guard"]
+    host.write_settings()
+    files = host.bring(pem(authority.issue(key), authority.issuer), key_pem(key))
+    assert run(monkeypatch, host, command, *files) == status
+    assert ("guard: not yet" in capsys.readouterr().err) is bool(status)
+    assert bool(host.live()) is not bool(status)
 
 
 class TestDeploy:

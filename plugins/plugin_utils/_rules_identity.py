@@ -28,6 +28,7 @@ _NEEDS = {
     "sasl": ("dovecot", "passwords are checked by Dovecot"),
     "postfix": ("dovecot", "Postfix hands all mail to Dovecot, and nobody would take it"),
     "header_guard": ("postfix", "it is a milter, and nobody would ask it"),
+    "dane": ("postfix", "it is about mail between servers, and nobody would send or receive any"),
     "opendkim": ("postfix", "it is a milter, and nobody would ask it"),
     "postscreen": ("postfix", "it is part of Postfix"),
     "policyd_spf": ("postfix", "Postfix starts it, and nobody else would ask it"),

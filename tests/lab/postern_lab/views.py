@@ -101,6 +101,8 @@ def _trust_variables(lab: Lab, server: Server, subnets: Subnets, trust: Trust) -
         "unbound_forwarders": [subnets.address(lab.world.number)],
         "unbound_trust_anchors": list(trust.anchors),
         "unbound_probe_zone": "example",
+        "dane_probe_zone": "example",
+        "dane_probe_forged": ["dane-bogus.example"],
         # What the machine's own resolver answers may have no signatures.
         "unbound_insecure_domains": ["arpa", "com", "net", "org", "invalid", "test"],
     }

@@ -355,7 +355,9 @@ class Action:
             if key.status != state.NEXT or key.origin != state.MADE or self.store.file(key).exists()
         ]
         keys = state.ensure(usable, self.now, self.make)
-        return state.State(tuple(keys), there.lifetime.changed(self.params["ttl"], self.now))
+        ttl = self.params["ttl"]
+        first = not self.store.read().keys  # nobody can have been told another TTL
+        return state.State(tuple(keys), state.Lifetime(ttl) if first else there.lifetime.changed(ttl, self.now))
 
     def see(self, there: state.State) -> state.State:
         return there.with_keys(state.see(there.keys, self.params["visible"], self.now))

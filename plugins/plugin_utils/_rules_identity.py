@@ -32,6 +32,7 @@ _NEEDS = {
     "opendkim": ("postfix", "it is a milter, and nobody would ask it"),
     "postscreen": ("postfix", "it is part of Postfix"),
     "policyd_spf": ("postfix", "Postfix starts it, and nobody else would ask it"),
+    "mta_sts": ("postfix", "it tells Postfix how mail leaves, and nobody else would ask it"),
     "opendmarc": ("postfix", "it is a milter, and nobody would ask it"),
 }
 # RFC 5321 section 4.5.3.1.7: every server accepts messages of 64 KiB.

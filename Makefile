@@ -16,7 +16,8 @@ export PATH := $(CURDIR)/.venv/bin:$(if $(filter docker,$(CONTAINER_ENGINE)),,$(
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages images up down demo test test-fast lint yamllint ansible-lint ruff mypy format unit unit-slow contract \
-	sanity differential molecule demo-test converge bench bench-features bench-policy build lock clean molecule-audit molecule-edge
+	sanity differential molecule demo-test converge bench bench-features bench-policy build lock clean molecule-audit molecule-edge \
+	molecule-certificates
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,7 +42,7 @@ up: setup ## Start the demo lab, bare
 	@bin/lab up
 
 down: ## Remove the labs' containers, networks and state
-	@for lab in demo demo-test default audit edge bench bench-features; do bin/lab --lab $$lab down; done
+	@for lab in demo demo-test default audit edge certificates bench bench-features; do bin/lab --lab $$lab down; done
 
 demo: setup ## Build a laboratory, make a mail server in it, send and receive mail
 	@tests/demo/run
@@ -93,6 +94,9 @@ molecule-audit: images ## Molecule: audit and explain on servers of somebody els
 
 molecule-edge: images ## Molecule: postscreen, content checks, SPF, DKIM and DMARC, observing and enforcing
 	molecule test --scenario-name edge
+
+molecule-certificates: images ## Molecule: certificates from an authority, DANE, MTA-STS, TLS of every port
+	molecule test --scenario-name certificates
 
 # In a lab of its own: the demo that somebody is looking at stays.
 demo-test: images

@@ -273,9 +273,10 @@ class Store:
 
     def tidy(self, keys: Sequence[state.Key]) -> None:
         """Remove private keys that are in use by now, or never will be."""
-        wanted = {self.file(key).name for key in keys if key.status == state.NEXT}
-        for path in sorted(self.directory.glob("*-*.pem")) if self.directory.is_dir() else []:
-            if path.name not in wanted:
+        wanted = {self.file(key).stem for key in keys if key.status == state.NEXT}
+        there = self.directory.glob("*-*.*") if self.directory.is_dir() else []
+        for path in sorted(each for each in there if each.suffix in (".pem", ".csr")):
+            if path.stem not in wanted:
                 self.changed = True
                 if not self.check_mode:
                     path.unlink()

@@ -20,6 +20,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_policy,
     _rules_postscreen,
     _rules_sender_policy,
+    _rules_tls,
     _rules_unbound,
     _rules_users,
 )
@@ -33,6 +34,7 @@ RULES: Sequence[Rule] = (
     *_rules_users.RULES,
     *_rules_aliases.RULES,
     *_rules_unbound.RULES,
+    *_rules_tls.RULES,
     *_rules_access.RULES,
     *_rules_content.RULES,
     *_rules_phrases.RULES,

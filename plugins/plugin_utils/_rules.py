@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_access,
     _rules_aliases,
+    _rules_certbot,
     _rules_content,
     _rules_dane,
     _rules_dkim,
@@ -23,6 +24,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils import (
     _rules_tls,
     _rules_unbound,
     _rules_users,
+    _rules_web,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake
@@ -35,12 +37,14 @@ RULES: Sequence[Rule] = (
     *_rules_aliases.RULES,
     *_rules_unbound.RULES,
     *_rules_tls.RULES,
+    *_rules_certbot.RULES,
     *_rules_access.RULES,
     *_rules_content.RULES,
     *_rules_phrases.RULES,
     *_rules_dane.RULES,
     *_rules_dkim.RULES,
     *_rules_dns.RULES,
+    *_rules_web.RULES,
     *_rules_sender_policy.RULES,
     *_rules_postscreen.RULES,
     *_rules_policy.RULES,

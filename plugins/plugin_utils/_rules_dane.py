@@ -106,6 +106,14 @@ def durations(inventory: Inventory) -> Iterator[Mistake]:
             yield Mistake("dane-rotate", variable, reason, fix, value=shown(text), severity="warning")
 
 
+def renewal(inventory: Inventory) -> Iterator[Mistake]:
+    """A new key with each renewal is one that nobody knows."""
+    if "certbot" in inventory.features and inventory.values.get("certbot_reuse_key") is False:
+        reason = "each renewal would have another key, which DNS does not have: none of them could be installed"
+        fix = "Take it out; playbooks/rotate_certificate_key.yml replaces keys when it is safe"
+        yield Mistake("dane-renewal", "certbot_reuse_key", reason, fix, value="false")
+
+
 def tls_policy(inventory: Inventory) -> Iterator[Mistake]:
     """Levels of DANE for single destinations need the same resolver."""
     if "dane" in inventory.features:
@@ -128,4 +136,4 @@ def _where_on(rule: Rule) -> Rule:
     return checked
 
 
-RULES = (*(_where_on(rule) for rule in (resolver, probes, ports, numbers, durations)), tls_policy)
+RULES = (*(_where_on(rule) for rule in (resolver, probes, ports, numbers, durations, renewal)), tls_policy)

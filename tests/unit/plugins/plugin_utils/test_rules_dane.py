@@ -66,6 +66,12 @@ def test_what_can_work_is_accepted(values: dict[str, Any]) -> None:
         ({"dane_rotate_wait": -1}, "dane-number", "dane_rotate_wait", "error"),
         ({"dane_rotate_after": "a year"}, "duration", "dane_rotate_after", "error"),
         ({"dane_rotate_settle": "1"}, "duration", "dane_rotate_settle", "error"),
+        (
+            {"mail_features": ["unbound", "dane", "certbot"], "certbot_reuse_key": False},
+            "dane-renewal",
+            "certbot_reuse_key",
+            "error",
+        ),
         ({"dane_rotate_after": "7d"}, "dane-rotate", "dane_rotate_after", "warning"),
         (
             {"mail_features": ["postfix"], "postfix_tls_policy": [{"level": "dane-only"}]},

@@ -1,0 +1,140 @@
+# Copyright: Postern contributors
+# GNU General Public License v3.0-or-later (see LICENSE)
+"""The watch sees what clients see: a certificate that expires, a wrong name, a service not reloaded, or none at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from dialogue.imap import Mailbox
+from dialogue.journal import Journal
+from dialogue.lab import Server, wait_for
+from dialogue.notes import Everywhere, note
+from dialogue.pairs import served
+
+pytestmark = pytest.mark.disturbs
+
+PROGRAM = "/usr/local/lib/postern/certificate-watch"
+UNIT = "certificate-watch.service"
+TOLD = "/var/lib/private/certificate-watch/told"
+SUBJECT = "problem with the certificates that are served"
+
+
+@dataclass
+class Look:
+    """What one look said: by hand, and by the unit."""
+
+    status: int
+    line: str
+    unit: str
+    journal: list[str]
+
+
+@dataclass
+class Story:
+    """Situation -> look; and the mail of a day."""
+
+    looks: dict[str, Look] = field(default_factory=dict)
+    mails: list[str] = field(default_factory=list)
+
+
+def look(server: Server) -> Look:
+    journal = Journal(server)
+    done = server.run(PROGRAM, check=False)
+    server.run("systemctl", "start", UNIT, check=False)
+    line = done.stdout.decode().strip()
+    note(f"{server}: {done.returncode} {line}")
+    state = server.output("systemctl", "show", "-P", "Result", UNIT)
+    return Look(done.returncode, line, state, journal.lines("certificate-watch"))
+
+
+def mailbox(server: Server) -> Mailbox:
+    """Where mail to the postmaster arrives in the lab."""
+    return Mailbox(server, "alice")
+
+
+def mails(server: Server) -> list[str]:
+    with mailbox(server) as box:
+        return [box.fetch(uid).decode(errors="replace") for uid in box.search("SUBJECT", f'"{SUBJECT}"')]
+
+
+@Everywhere
+def story(server: Server) -> Story:
+    """One day of a server, from bad to worse and to well again."""
+    told, before = Story(), len(mails(server))
+    server.run("rm", "-f", TOLD)
+    settled = lambda: server.run(PROGRAM, check=False).returncode == 0  # noqa: E731
+    wait_for("the certificate in use is well", settled)
+    told.looks["well"] = look(server)
+    with served(server, [server.hostname], 9.5):
+        wait_for("it is served", lambda: "expires in 9 days" in server.run(PROGRAM, check=False).stdout.decode())
+        told.looks["soon"] = look(server)
+        told.looks["soon again"] = look(server)
+    wait_for("the former one is served", settled)
+    with served(server, ["other.example"], 30):
+        wait_for("it is served", lambda: "is not for" in server.run(PROGRAM, check=False).stdout.decode())
+        told.looks["wrong name"] = look(server)
+    with served(server, [server.hostname], 40, reload=["postfix"]):
+        wait_for("one has it", lambda: "not all ports" in server.run(PROGRAM, check=False).stdout.decode())
+        told.looks["one not reloaded"] = look(server)
+    server.run("systemctl", "stop", "dovecot.service")
+    try:
+        told.looks["one is down"] = look(server)
+    finally:
+        server.run("systemctl", "start", "dovecot.service")
+    wait_for("all answer", settled)
+    told.looks["mended"] = look(server)
+    wait_for("mail", lambda: len(mails(server)) > before)
+    told.mails = mails(server)[before:]
+    return told
+
+
+SITUATIONS = {
+    "well": (0, r"^CERTIFICATE OK - ports 25, 465, 587, 993(, \d+)*: valid until .* \| days=\d+;14;4$", "success"),
+    "soon": (1, r"^CERTIFICATE WARNING - ports 25, 465, 587, 993.*: the certificate expires in 9 days", "exit-code"),
+    "soon again": (1, r"^CERTIFICATE WARNING", "exit-code"),
+    "wrong name": (2, r"^CERTIFICATE CRITICAL - .*is not for mx\..*: it is for other\.example", "exit-code"),
+    "one not reloaded": (1, r"^CERTIFICATE WARNING - not all ports serve the same certificate", "exit-code"),
+    "one is down": (2, r"^CERTIFICATE CRITICAL - port 993 serves none: .*refused", "exit-code"),
+    "mended": (0, r"^CERTIFICATE OK", "success"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_monitoring_is_told(server: Server, servers: Sequence[Server], situation: str) -> None:
+    status, line, result = SITUATIONS[situation]
+    seen = story(server, servers).looks[situation]
+    assert seen.status == status
+    assert re.search(line, seen.line), seen.line
+    assert seen.unit == result
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_journal_is_told_what_is_wrong_and_no_more(server: Server, servers: Sequence[Server], situation: str) -> None:
+    seen = story(server, servers).looks[situation]
+    findings = seen.line.split(" - ", 1)[1].split(" | ", 1)[0].split("; ") if seen.status else []
+    logged = [line.split(": ", 1)[1] for line in seen.journal]
+    assert [finding for finding in findings if finding not in logged] == []
+    assert len(logged) == max(len(findings), 1)
+
+
+def test_postmaster_gets_one_mail_a_day(server: Server, servers: Sequence[Server]) -> None:
+    (mail,) = story(server, servers).mails
+    assert f"Subject: {server.hostname}: a {SUBJECT}" in mail.replace("\r\n ", " ")
+    assert "the certificate expires in 9 days" in mail
+    assert "Auto-Submitted: auto-generated" in mail
+    assert "Return-Path: <>" in mail
+
+
+def test_timer_is_set(server: Server) -> None:
+    assert server.output("systemctl", "is-active", "certificate-watch.timer") == "active"
+    assert server.output("systemctl", "is-enabled", "certificate-watch.timer") == "enabled"
+
+
+def test_unit_is_confined(server: Server) -> None:
+    words = server.output("systemd-analyze", "security", "--no-pager", UNIT).splitlines()[-1]
+    exposure = re.search(r"UNIT?:? ?|: (\d+\.\d)", words)
+    assert exposure and float(re.findall(r"\d+\.\d", words)[-1]) < 2.0, words

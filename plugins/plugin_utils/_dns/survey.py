@@ -36,6 +36,7 @@ def survey(
         if not any(each.name.endswith(f"._domainkey.{domain}") for each in sets):
             reason = "none of these records is a DKIM key of the domain: its mail is not signed"
             found.append(Finding("warning", "no-dkim", domain, reason, _KEYS))
+    found += _dane(world, servers, sets, nameservers=nameservers)
     return list(dict.fromkeys(found))
 
 
@@ -198,6 +199,45 @@ def _permission(world: World, domain: str, host: str) -> Iterator[Finding]:
         reason = f"{host} does not say that it wants reports about {domain}: nobody sends them there"
         fix = f"Let whoever keeps {host} add the record, or send the reports (rua, ruf) to an address of yours"
         yield Finding("error", "dmarc-report-refused", name, reason, fix, (), ('"v=DMARC1"',))
+
+
+def _dane(
+    world: World, servers: Sequence[Server], sets: Sequence[RecordSet], *, nameservers: bool
+) -> Iterator[Finding]:
+    """What makes TLSA records worthless, or dangerous (RFC 7672)."""
+    records = [each for each in sets if each.type == "TLSA"]
+    hosts = dict.fromkeys(each.name.rpartition("._tcp.")[2] for each in records)
+    told = set()
+    for host in hosts:
+        zone = world.zone(host)
+        if zone and not _is_signed(world, zone):
+            told.add(zone)
+            reason = f"there are TLSA records for {host}, and the zone is not signed: nobody believes them"
+            yield Finding("error", "tlsa-unsigned", zone, reason, _SIGN)
+    for domain in dict.fromkeys(name for server in servers if server.hostname in hosts for name in server.domains):
+        zone = world.zone(domain)
+        if zone and zone not in told and not _is_signed(world, zone):
+            reason = (
+                f"its server has TLSA records, and the zone is not signed: who forges the MX of {domain} gets its mail"
+            )
+            yield Finding("warning", "mx-unsigned", zone, reason, _SIGN)
+    for each in records if nameservers else []:
+        zone = world.zone(each.name)
+        there = (
+            max((world.ask(who, each.name, "TLSA").ttl for who in world.nameservers(zone)), default=0) if zone else 0
+        )
+        if there > each.ttl:
+            reason = f"its TTL is {there} and not {each.ttl}: a key would be used before all caches can know it"
+            yield Finding("error", "tlsa-ttl", each.title, reason, f"Write dane_ttl: {there}, or make the record's so")
+
+
+_SIGN = "Let whoever keeps the zone sign it, and the zone above it have its DS record"
+
+
+def _is_signed(world: World, zone: str) -> bool:
+    """Whether the zone above vouches for it; where that cannot be looked up nothing is claimed."""
+    reply = world.resolve(zone, "DS")
+    return reply.status == "failed" or bool(reply.values)
 
 
 def _zone(world: World, domain: str) -> Iterator[Finding]:

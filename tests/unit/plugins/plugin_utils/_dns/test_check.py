@@ -214,3 +214,38 @@ def test_the_report_is_a_diff_with_errors_first() -> None:
     assert lines.index('     - "v=spf1 mx a:x.example ~all"') < lines.index('     + "v=spf1 mx -all"')
     assert lines[2].startswith("  1. example.org TXT: SPF is not what it should be. [different]")
     assert counted([]) == "nothing wrong"
+
+
+TLSA = ("_25._tcp.mx1.example.org", "TLSA")
+RECORD = f"3 1 1 {'ab' * 32}"
+DANE = {**SERVER, "records": [*SERVER["records"], {"name": TLSA[0], "type": "TLSA", "value": RECORD, "ttl": 60}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({TLSA: [RECORD], ("example.org", "DS"): ["1 13 2 abcd"]}, set()),
+        ({TLSA: [RECORD], ("example.org", "DS"): FAILED}, set()),
+        ({TLSA: [RECORD]}, {("tlsa-unsigned", "error")}),
+        (
+            {
+                TLSA: Reply("found", (RECORD,), 86400, authoritative=True, zone="example.org"),
+                ("example.org", "DS"): ["1"],
+            },
+            {("tlsa-ttl", "error")},
+        ),
+    ],
+)
+def test_records_of_dane_are_worth_something(changes: dict[Any, Any], expected: set[tuple[str, str]]) -> None:
+    assert {(finding.code, finding.severity) for finding in findings(DANE, all=changes)} == expected
+
+
+def test_a_domain_whose_own_zone_is_not_signed_is_told() -> None:
+    elsewhere = {**DANE, "domains": ["example.org", "example.net"]}
+    changes = {
+        TLSA: [RECORD],
+        ("example.org", "DS"): ["1"],
+        ("example.net", "SOA"): Reply("found", ("x",), zone="example.net"),
+    }
+    told = {(finding.code, finding.subject) for finding in findings(elsewhere, all=changes)}
+    assert ("mx-unsigned", "example.net") in told

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ansible_collections.postern.mail.plugins.plugin_utils import _rules_tlsrpt
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, UnknownPolicyError
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, closest, shown
 from ansible_collections.postern.mail.plugins.plugin_utils._policy.model import Finding, PolicyError, Severity
@@ -213,4 +214,4 @@ def _what_there_is(code: str, element: str, told: Sequence[Told]) -> str:
     return "\n".join(["Remove it, or write one of those there are:", *list(lines)[:12]])
 
 
-RULES = (access_policy,)
+RULES = (access_policy, _rules_tlsrpt.tlsrpt)

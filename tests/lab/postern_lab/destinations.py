@@ -30,6 +30,7 @@ DESTINATIONS: dict[str, Destination] = {
     "sts-enforce": Destination(policy=("enforce", "mx.sts-enforce.example")),
     "sts-mismatch": Destination(policy=("enforce", "mx.elsewhere.example")),
     "sts-badcert": Destination(policy=("enforce", "mx.sts-badcert.example"), certified=False),
+    "dane-sts-wrong": Destination(keys=("nobody",), policy=("enforce", "mx.dane-sts-wrong.example")),
     "sts-testing": Destination(policy=("testing", "mx.elsewhere.example")),
 }
 

@@ -138,8 +138,8 @@ def _zone_mail_domain(server: Server, domain: str, servers: Iterable[Server], su
         + f"@ MX 10 {server.hostname}.\n"
         + _addresses(subnets, server.number)
         + "".join(_addresses(subnets, host.number, f"{host.hostname}.") for host in hosts)
-        # The authority finds them before anything is published.
-        + "".join(_addresses(subnets, server.number, name) for name in SERVICE_NAMES)
+        # The authority finds them before anything is published, as what is published then.
+        + "".join(f"{name} CNAME {server.hostname}.\n" for name in SERVICE_NAMES)
     )
 
 

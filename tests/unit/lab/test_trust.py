@@ -58,7 +58,7 @@ def test_every_mail_domain_is_signed_and_its_services_lead_to_the_server(name: s
         for domain in server.domains:
             assert domain in signed_zones(lab)
             for service in SERVICE_NAMES:
-                assert f"{service} A {SUBNETS.address(server.number)}\n" in zones[domain]
+                assert f"{service} CNAME {server.hostname}.\n" in zones[domain]
 
 
 @pytest.mark.parametrize("name", ["normal", "short"])

@@ -13,8 +13,7 @@ from postern_lab.project import LabError
 
 ACME_HOST = "acme.world.example"
 # Names that a server's certificate may want besides the server's own; they lead to the server.
-WEB_NAMES = ("mta-sts", "autoconfig", "autodiscover")  # as playbooks/dns.yml publishes them
-SERVICE_NAMES = ("imap", "extra", "refused")
+SERVICE_NAMES = ("mta-sts", "autoconfig", "autodiscover", "imap", "extra", "refused")
 REFUSED = "refused"  # below a mail domain: a name that the authority never certifies
 
 # Ports of the directory (RFC 8555 7.1.1), of pebble itself, and where it tells of itself; seconds a certificate lasts.

@@ -1,6 +1,6 @@
 # Copyright: Postern contributors
 # GNU General Public License v3.0-or-later (see LICENSE)
-"""Certificates of one's own: the inventory's are served at once; bad ones on the hosts stop the run before any change."""
+"""Certificates of one's own: the inventory's are served at once; bad ones on hosts stop the run before any change."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def enforce(inventory: Inventory) -> Iterator[Mistake]:
     given = inventory.text("dns_mta_sts_id")
     if given and stage in ("none", "testing", "enforce"):
         reason = "the identifier follows from the policy that web serves, and there would be two records"
-        fix = "Remove it; or set web_mta_sts_stage: off, if the policy is served elsewhere"
+        fix = 'Remove it; or write web_mta_sts_stage: "off", if the policy is served elsewhere'
         yield Mistake("mta-sts-id", "dns_mta_sts_id", reason, fix, value=shown(given))
 
 

@@ -25,6 +25,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._postfix_policy impor
     is_ours,
     secrets_of,
 )
+from ansible_collections.postern.mail.plugins.plugin_utils._rules_identity import tls_profiles
 from ansible_collections.postern.mail.plugins.plugin_utils._rules_postscreen import TOLD_HERE
 
 ACCEPT = "postfix_accept_findings"
@@ -53,6 +54,8 @@ def access_policy(inventory: Inventory) -> Iterator[Mistake]:
     """Linter and personas over main.cf, master.cf and the tables of a host."""
     if "postfix" not in inventory.features or not inventory.platforms:
         return
+    if any(tls_profiles(inventory)):
+        return  # told there: with a profile that is none, nothing can be written
     yield from _malformed(inventory)
     told: list[Told] = []
     judged: list[str] = []

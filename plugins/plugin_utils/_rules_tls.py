@@ -21,7 +21,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
 from ansible_collections.postern.mail.plugins.plugin_utils._certificates import Fault, pair_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, listed, shown
-from ansible_collections.postern.mail.plugins.plugin_utils._outbound_tls import DANE_LEVELS, NAMED_LEVELS
+from ansible_collections.postern.mail.plugins.plugin_utils._outbound_tls import NAMED_LEVELS
 
 _POLICY = "postfix_tls_policy"
 _SENDERS, _RECIPIENTS = "postfix_tls_required_senders", "postfix_tls_required_recipients"
@@ -118,10 +118,6 @@ def _entry(entry: Mapping[str, Any], index: int, inventory: Inventory) -> Iterat
             )
         elif problem:
             yield Mistake("tls-policy", _POLICY, problem.reason, problem.fix, at, shown(name))
-    if level in DANE_LEVELS and "dane" not in inventory.features:
-        reason = f"{level} needs a validating resolver on this host, and the feature dane, which proves it, is off"
-        fix = "Add dane and unbound to mail_features"
-        yield Mistake("tls-policy", _POLICY, reason, fix, f"[{index}].level", shown(level))
     lowest = entry.get("min_protocol")
     profiles_ = inventory.values.get("mail_tls_profiles")
     known = {each["min_protocol"] for each in profiles_.values()} if isinstance(profiles_, Mapping) else set()

@@ -69,7 +69,6 @@ def wrong(element: str, rule: str = "tls-policy") -> list[tuple[str, str, str]]:
         (policy(min_protocol="TLSv1.3"), []),
         (policy(min_protocol="TLSv1.1"), wrong(f"{POLICY}[0].min_protocol")),
         (policy(level="dane-only"), []),
-        (policy(level="dane-only") | {"mail_features": ["postfix"]}, wrong(f"{POLICY}[0].level")),
         (policy(destination="") | {"mail_features": ["dovecot"]}, []),
         (
             {POLICY: [{"destination": each, "level": "may"} for each in ("a.example", "b.example", "A.example")]},

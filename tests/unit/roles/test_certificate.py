@@ -305,7 +305,7 @@ def test_a_guard_may_refuse_what_is_fit(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    host.guard = ["sh", "-c", f'test "$1" = main && grep -q BEGIN.CERT && {answer}', "guard"]
+    host.guard = ["/bin/sh", "-c", f'test "$1" = main && grep -q BEGIN.CERT && {answer}', "guard"]
     host.write_settings()
     files = host.bring(pem(authority.issue(key), authority.issuer), key_pem(key))
     assert run(monkeypatch, host, command, *files) == status
@@ -426,9 +426,28 @@ class TestSelfSigned:
 
     def test_another_name(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         run(monkeypatch, host, "self-signed")
+        before = host.live()
         host.settings.write_text(host.settings.read_text().replace(f'"hostname": "{NAME}"', '"hostname": "b.example"'))
         run(monkeypatch, host, "self-signed")
         assert program.covers(host.live()["fullchain.pem"], "b.example")
+        # DNS may have its key.
+        assert host.live()["privkey.pem"] == before["privkey.pem"]
+
+    def test_a_guard_may_want_to_keep_the_key(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        host.guard = ["/bin/false"]
+        host.write_settings()
+        assert run(monkeypatch, host, "self-signed") == 0  # the first one: there is nothing to keep
+        before = host.live()
+        host.write_settings(with_rsa=True)
+        assert run(monkeypatch, host, "self-signed") == 1
+        assert host.live() == before
+
+    def test_a_guard_that_is_not_there_yet_is_asked_nothing(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        host.guard = [str(host.root / "later")]
+        host.write_settings()
+        run(monkeypatch, host, "self-signed")
+        host.write_settings(with_rsa=True)
+        assert run(monkeypatch, host, "self-signed") == 0
 
     def test_a_real_one_is_never_replaced(
         self, host: Host, authority: Authority, key: Key, monkeypatch: pytest.MonkeyPatch

@@ -18,10 +18,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from dialogue.handshakes import EVERYTHING, Handshake, accepted_suites, run
 from dialogue.lab import Lab, Server
+from postern_lab.model import load_lab
 from postern_lab.state import load_trust
+from postern_lab.views import inventory
 from sslyze import (
+    CertificateDeploymentAnalysisResult,
     CertificateInfoExtraArgument,
     ProtocolWithOpportunisticTlsEnum,
     ScanCommand,
@@ -38,15 +42,25 @@ SCANNED: Mapping[int, ProtocolWithOpportunisticTlsEnum | None] = {25: SMTP, 465:
 # Port -> STARTTLS as s_client calls it.
 SHAKEN = {25: "smtp", 465: "", 587: "smtp", 993: "", 443: "", 4190: "sieve"}
 
-SUITES = {
-    "TLS 1.2": {
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    },
-    "TLS 1.3": {"TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"},
+# Kind of key -> what it makes possible. One server of the lab has an RSA certificate in addition.
+SUITES_1_2 = {
+    kind: {
+        f"TLS_ECDHE_{kind}_WITH_AES_256_GCM_SHA384",
+        f"TLS_ECDHE_{kind}_WITH_CHACHA20_POLY1305_SHA256",
+        f"TLS_ECDHE_{kind}_WITH_AES_128_GCM_SHA256",
+    }
+    for kind in ("ECDSA", "RSA")
 }
-OPENSSL_SUITES = {"ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256"}
+SUITES_1_3 = {"TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"}
+OPENSSL_SUITES = {
+    kind: {f"ECDHE-{kind}-AES256-GCM-SHA384", f"ECDHE-{kind}-CHACHA20-POLY1305", f"ECDHE-{kind}-AES128-GCM-SHA256"}
+    for kind in ("ECDSA", "RSA")
+}
+SIGNATURES = {
+    "ECDSA": {"ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512"},
+    "RSA": {"RSA+SHA256", "RSA+SHA384", "RSA+SHA512", "RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512"},
+}
+REFUSED_SIGNATURES = {"ECDSA+SHA1", "ECDSA+SHA224", "RSA+SHA1", "RSA+SHA224", "ed25519"}
 COMMANDS = {
     "SSL 2": ScanCommand.SSL_2_0_CIPHER_SUITES,
     "SSL 3": ScanCommand.SSL_3_0_CIPHER_SUITES,
@@ -74,14 +88,13 @@ ACCEPTED_GROUPS = {"X25519", "P-256", "P-384"}
 POST_QUANTUM = {"X25519MLKEM768"}
 WITHOUT_POST_QUANTUM = ("12",)
 
-SIGNATURES = ("ECDSA+SHA1", "ECDSA+SHA224", "ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512", "RSA+SHA1", "RSA+SHA224",
-              "RSA+SHA256", "RSA-PSS+SHA256", "ed25519")  # fmt: skip
-ACCEPTED_SIGNATURES = {"ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512"}
-
 ATTEMPTS = {
     **{f"group {name}": f"-tls1_3 -groups {name}" for name in GROUPS},
-    **{f"signature {name}": f"-tls1_2 -sigalgs {name} -cipher {EVERYTHING}" for name in SIGNATURES},
-    **{f"suite {name}": f"-tls1_3 -ciphersuites {name}" for name in (*SUITES["TLS 1.3"], "TLS_AES_128_CCM_SHA256")},
+    **{
+        f"signature {name}": f"-tls1_2 -sigalgs {name} -cipher {EVERYTHING}"
+        for name in REFUSED_SIGNATURES.union(*SIGNATURES.values())
+    },
+    **{f"suite {name}": f"-tls1_3 -ciphersuites {name}" for name in (*SUITES_1_3, "TLS_AES_128_CCM_SHA256")},
     "version 1.0": f"-tls1 -cipher {EVERYTHING}",
     "version 1.1": f"-tls1_1 -cipher {EVERYTHING}",
     "plain": "-tls1_2",
@@ -150,6 +163,17 @@ def handshakes(lab: Lab, servers: Sequence[Server]) -> Handshakes:
         return dict(zip(places, pool.map(one, places), strict=True))
 
 
+def kinds(lab: Lab, server: Server) -> list[str]:
+    """Of the keys that the server has certificates for."""
+    variables = inventory(load_lab(lab.name), None)["_meta"]["hostvars"][server.name]
+    return ["ECDSA", "RSA"] if variables.get("mail_certificate_rsa") else ["ECDSA"]
+
+
+def together(lab: Lab, server: Server, sets: Mapping[str, set[str]]) -> set[str]:
+    """What all keys of the server make possible."""
+    return set[str]().union(*(sets[kind] for kind in kinds(lab, server)))
+
+
 def made(handshakes: Handshakes, server: Server, port: int, kind: str) -> set[str]:
     """The attempts of a kind that ended in agreement; all of them got as far as to be refused or not."""
     attempts = handshakes[server, port]
@@ -159,13 +183,14 @@ def made(handshakes: Handshakes, server: Server, port: int, kind: str) -> set[st
 
 
 @pytest.mark.parametrize("port", SCANNED)
-def test_versions_and_suites(scans: Results, server: Server, port: int) -> None:
+def test_versions_and_suites(lab: Lab, scans: Results, server: Server, port: int) -> None:
     found = {}
     for version, command in COMMANDS.items():
         result = getattr(scans[server, port], command.value).result
         assert result, getattr(scans[server, port], command.value).error_trace
         found[version] = {each.cipher_suite.name for each in result.accepted_cipher_suites}
-    assert {version: suites for version, suites in found.items() if suites} == SUITES
+    wanted = {"TLS 1.2": together(lab, server, SUITES_1_2), "TLS 1.3": SUITES_1_3}
+    assert {version: suites for version, suites in found.items() if suites} == wanted
 
 
 @pytest.mark.parametrize("port", SCANNED)
@@ -185,9 +210,17 @@ def test_curves(scans: Results, server: Server, port: int) -> None:
 
 
 @pytest.mark.parametrize("port", SCANNED)
-def test_chain(scans: Results, server: Server, port: int) -> None:
-    """One certificate, of the authority, in order, without its root, with all names of the server."""
-    (deployment,) = scans[server, port].certificate_info.result.certificate_deployments
+def test_chains(lab: Lab, scans: Results, server: Server, port: int) -> None:
+    """One for each kind of key, of the authority, in order, without its root, with all names of the server."""
+    deployments = scans[server, port].certificate_info.result.certificate_deployments
+    keys = [deployment.received_certificate_chain[0].public_key() for deployment in deployments]
+    assert sorted("RSA" if isinstance(key, RSAPublicKey) else "ECDSA" for key in keys) == kinds(lab, server)
+    assert {key.key_size for key in keys} <= {256, 3072}
+    for deployment in deployments:
+        judge_chain(deployment, server)
+
+
+def judge_chain(deployment: CertificateDeploymentAnalysisResult, server: Server) -> None:
     assert deployment.received_chain_has_valid_order
     assert not deployment.received_chain_contains_anchor_certificate
     assert not deployment.verified_chain_has_sha1_signature
@@ -208,13 +241,13 @@ def test_groups(handshakes: Handshakes, server: Server, port: int) -> None:
 
 
 @pytest.mark.parametrize("port", SHAKEN)
-def test_signature_algorithms(handshakes: Handshakes, server: Server, port: int) -> None:
-    assert made(handshakes, server, port, "signature") == ACCEPTED_SIGNATURES
+def test_signature_algorithms(lab: Lab, handshakes: Handshakes, server: Server, port: int) -> None:
+    assert made(handshakes, server, port, "signature") == together(lab, server, SIGNATURES)
 
 
 @pytest.mark.parametrize("port", SHAKEN)
 def test_suites_of_tls_1_3(handshakes: Handshakes, server: Server, port: int) -> None:
-    assert made(handshakes, server, port, "suite") == SUITES["TLS 1.3"]
+    assert made(handshakes, server, port, "suite") == SUITES_1_3
 
 
 @pytest.mark.parametrize("port", SHAKEN)
@@ -223,11 +256,13 @@ def test_old_versions_are_refused(handshakes: Handshakes, server: Server, port: 
 
 
 def test_managesieve_agrees_to_the_same(lab: Lab, scans: Results, handshakes: Handshakes, server: Server) -> None:
-    assert accepted_suites(lab.world, server, "sieve") == OPENSSL_SUITES
+    assert accepted_suites(lab.world, server, "sieve") == together(lab, server, OPENSSL_SUITES)
     session = handshakes[server, 4190]["plain"].text
     assert "Extended master secret: yes" in session
     assert "Compression: NONE" in session
     pem = re.search(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n", session)
     assert pem
-    shown = x509.load_pem_x509_certificate(pem[0].encode())
-    assert shown == scans[server, 993].certificate_info.result.certificate_deployments[0].received_certificate_chain[0]
+    chains = [
+        each.received_certificate_chain for each in scans[server, 993].certificate_info.result.certificate_deployments
+    ]
+    assert x509.load_pem_x509_certificate(pem[0].encode()) in [chain[0] for chain in chains]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dns.message
 import dns.query
@@ -13,6 +13,7 @@ import dns.rcode
 import dns.tsigkeyring
 import dns.update
 import pytest
+from dialogue import playbooks
 from dialogue.lab import Lab, Server
 from postern_lab.world import UPDATE_ALGORITHM, UPDATE_KEY, UPDATE_SECRET
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("published")
 
 DIRECTORY = "/var/lib/postern/dane"
 TOOL = "/usr/local/lib/postern/certificate"
-# The module's own function, asked as a module would: it must run on the host with nothing but Python.
+# A collector of reports: it keeps the first datagram.
 LISTENER = """
 import os, socket, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -61,6 +62,29 @@ def test_the_next_key_is_there_for_root_alone(server: Server) -> None:
     own = keys(server)
     found = server.output("stat", "-c", "%a %U", DIRECTORY, f"{DIRECTORY}/main-{own['next'][:32]}.pem")
     assert found.split("\n")[:2] == ["700 root", "600 root"]
+
+
+@pytest.fixture
+def distant(lab: Lab, servers: Sequence[Server]) -> Iterator[None]:
+    """No server has a resolver of its own."""
+    for server in servers:
+        # Written, not replaced: in a container it is a mount of its own.
+        server.shell(f"cp /etc/resolv.conf /run/resolv.conf.own; echo nameserver {lab.dns} > /etc/resolv.conf")
+    yield
+    for server in servers:
+        server.shell("cat /run/resolv.conf.own > /etc/resolv.conf; rm /run/resolv.conf.own")
+
+
+@pytest.mark.disturbs
+@pytest.mark.usefixtures("distant")
+def test_without_a_resolver_that_validates_nothing_is_changed(lab: Lab, servers: Sequence[Server]) -> None:
+    features = '--extra-vars={"mail_features": ["dane", "dovecot", "sasl", "postfix"]}'
+    status, output = playbooks.run(lab, "site", features, check=False)
+    assert status != 0
+    assert output.count(f"DANE is not possible here: /etc/resolv.conf names {lab.dns}") >= len(servers)
+    assert "Add unbound to mail_features" in output
+    recap = output.rpartition("PLAY RECAP")[2]
+    assert recap.count("changed=0") == len(servers) + 1
 
 
 @pytest.fixture

@@ -28,10 +28,11 @@ class Host:
     certificate: bytes
     digest: str
     records: dict[str, list[bytes]] | str
+    ports: tuple[int, ...] = (25, 465)
 
     def settings(self) -> Path:
         path = self.root / "settings.json"
-        data = {"hostname": "mx.example.org", "ports": [25, 465], "ttl": TTL, "directory": str(self.root / "dane")}
+        data = {"hostname": "mx.example.org", "ports": self.ports, "ttl": TTL, "directory": str(self.root / "dane")}
         path.write_text(json.dumps(data))
         return path
 
@@ -103,6 +104,12 @@ def test_a_next_key_waits_two_lifetimes(
 def test_where_nobody_uses_dane_nothing_is_held_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     assert judged(host, monkeypatch) == 0
     assert host.offers() == {}
+
+
+def test_a_server_that_is_to_have_no_records_is_not_held_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.ports = ()
+    host.state("current", 5, digest="cd" * 32)
+    assert judged(host, monkeypatch) == 0
 
 
 def test_records_that_were_seen_count_though_dns_says_there_are_none(

@@ -32,7 +32,13 @@ class Host:
 
     def settings(self) -> Path:
         path = self.root / "settings.json"
-        data = {"hostname": "mx.example.org", "ports": self.ports, "ttl": TTL, "directory": str(self.root / "dane")}
+        data: dict[str, Any] = {
+            "hostname": "mx.example.org",
+            "ports": self.ports,
+            "ttl": TTL,
+            "directory": str(self.root / "dane"),
+        }
+        data["certificates"] = {"main": str(self.root / "served.pem")}
         path.write_text(json.dumps(data))
         return path
 
@@ -86,6 +92,13 @@ STRANGER = record("ab" * 32)
 def test_a_key_whose_record_is_there_asks_nobody(host: Host, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     host.records = "DNS is down"
     host.state(status)
+    assert judged(host, monkeypatch) == 0
+
+
+def test_a_renewal_that_keeps_the_key_asks_nobody(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what was known of keys is lost."""
+    host.records = "DNS is down"
+    (host.root / "served.pem").write_bytes(host.certificate)
     assert judged(host, monkeypatch) == 0
 
 

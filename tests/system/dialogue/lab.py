@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from postern_lab.containers import container_name
-from postern_lab.engine import find_engine
+
+from dialogue.agent import agent_of
 
 BIN_LAB = Path(__file__).resolve().parents[3] / "bin" / "lab"
 
@@ -71,9 +72,7 @@ class Host:
 
         Raises CalledProcessError when ``check`` is true and it fails, TimeoutExpired after ``timeout`` seconds.
         """
-        stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
-        line = find_engine().command("exec", "--interactive", self.container, *command)
-        done = subprocess.run(line, capture_output=True, timeout=timeout, check=False, **stdin)
+        done = agent_of(self.container).run(command, data, timeout)
         if check and done.returncode != 0:
             print(f"[{self.name}] $ {' '.join(command)[:500]}\n{_words(done)}")
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)

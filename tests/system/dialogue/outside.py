@@ -7,7 +7,7 @@ The numbers are those of tests/lab/README.md. The test speaks, world only passes
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import socket
 import subprocess
 
@@ -15,7 +15,7 @@ from postern_lab.engine import find_engine
 from postern_lab.zones import CLEAN, FORGED, GATEWAY, LISTED
 
 from dialogue.clients import FRIEND
-from dialogue.lab import Lab, Server
+from dialogue.lab import Host, Lab, Server
 from dialogue.message import new_token, plain
 from dialogue.smtp import Reply, Smtp
 
@@ -32,52 +32,47 @@ HELO = {
     LISTED: "clean.world.example",
 }
 
-# Standard input and output <-> a connection from the address that is asked for.
+# Whoever connects says in a line from which address to which port it wants to be connected. Ends with its input.
 _BRIDGE = """
-import os, select, socket, sys
-source, address, port = sys.argv[1:]
-link = socket.create_connection((address, int(port)), timeout=30, source_address=(source, 0))
-link.settimeout(None)
-while True:
-    ready, _, _ = select.select([0, link], [], [])
+import os, select, socket, sys, threading
+def serve(client):
+    with client:
+        line = word = client.recv(1)
+        while word not in (b"", b"\\n"):
+            word = client.recv(1)
+            line += word
+        source, address, port = line.decode().split()
+        with socket.create_connection((address, int(port)), timeout=30, source_address=(source, 0)) as link:
+            link.settimeout(None)
+            ways = {client: link, link: client}
+            while True:
+                for one in select.select(ways, [], [])[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    ways[one].sendall(data)
+def quietly(client):
     try:
-        if 0 in ready:
-            data = os.read(0, 65536)
-            if not data:
-                break
-            link.sendall(data)
-        if link in ready:
-            data = link.recv(65536)
-            if not data:
-                break
-            os.write(1, data)
-    except OSError:
-        break
+        serve(client)
+    except (OSError, ValueError):
+        pass
+def accept(listener):
+    while True:
+        threading.Thread(target=quietly, args=(listener.accept()[0],), daemon=True).start()
+listener = socket.create_server((sys.argv[1], 0))
+threading.Thread(target=accept, args=(listener,), daemon=True).start()
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()
 """
 
 
-class BridgedSmtp(Smtp):
-    """A connection that world passes on; closing it ends the bridge."""
-
-    def __init__(
-        self, address: str, port: int, bridge: subprocess.Popen[bytes], connection: socket.socket, **options: bool
-    ) -> None:
-        self.bridge = bridge
-        try:
-            super().__init__(address, port, connection=connection, **options)
-        except BaseException:
-            self._end(connection)
-            raise
-
-    def close(self) -> None:
-        self._end(self.socket)
-
-    def _end(self, connection: socket.socket) -> None:
-        connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.bridge.wait(5)
-        self.bridge.kill()
-        self.bridge.wait()
+@functools.cache
+def _bridge(world: Host) -> tuple[int, subprocess.Popen[bytes]]:
+    """World's port where the bridge is, which lasts as long as this process."""
+    words = ["exec", "--interactive", world.container, "python3", "-c", _BRIDGE, world.address]
+    process = subprocess.Popen(find_engine().command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    return int(process.stdout.readline()), process
 
 
 def connect(
@@ -98,13 +93,10 @@ def connect(
     address, port = server.addresses[ipv6], port or server.ports["smtp"]
     if number == GATEWAY:
         return Smtp(address, port, timeout=timeout, read_greeting=read_greeting, quiet=quiet)
-    ours, theirs = socket.socketpair()
-    ours.settimeout(timeout)
     source = lab.numbers[number][ipv6] if number in lab.numbers else lab.world.addresses[ipv6]
-    words = ["exec", "--interactive", lab.world.container, "python3", "-c", _BRIDGE, source, address, str(port)]
-    bridge = subprocess.Popen(find_engine().command(*words), stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
-    theirs.close()
-    return BridgedSmtp(address, port, bridge, ours, read_greeting=read_greeting, quiet=quiet)
+    link = socket.create_connection((lab.world.address, _bridge(lab.world)[0]), timeout=timeout)
+    link.sendall(f"{source} {address} {port}\n".encode())
+    return Smtp(address, port, connection=link, read_greeting=read_greeting, quiet=quiet)
 
 
 def send_from(

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 from dialogue import fixtures, playbooks
-from dialogue.fixtures import forget_the_client, lab, pytest_generate_tests, servers
+from dialogue.fixtures import forget_the_client, lab, pytest_generate_tests, pytest_xdist_auto_num_workers, servers
 from dialogue.lab import Lab
+from dialogue.lanes import Lanes, arrange
 
-__all__ = ["forget_the_client", "lab", "pytest_generate_tests", "servers"]
+__all__ = ["forget_the_client", "lab", "pytest_generate_tests", "pytest_xdist_auto_num_workers", "servers"]
 
 ENFORCE = Path(__file__).parent / "enforce.yml"
 OBSERVES = "postconf -Mx smtp/inet | grep -q postscreen && postconf -hx postscreen_greet_action | grep -q -x ignore"
@@ -36,26 +37,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First what observes, then what enforces; what disturbs is last in both."""
-    fixtures.pytest_collection_modifyitems(items)
-    items.sort(key=lambda item: item.get_closest_marker("enforce") is not None)
+    arrange(items, "enforce", "disturbs")
 
 
 class Stage:
     """Whether the servers observe or enforce; changed by running site.yml, which takes most of a minute."""
 
-    def __init__(self, lab: Lab, as_it_is: bool) -> None:
+    def __init__(self, lab: Lab, lanes: Lanes, as_it_is: bool) -> None:
         self._lab = lab
+        self._lanes = lanes
+        self._now = lanes.directory / "stage"  # for all lanes
         self.as_it_is = as_it_is
-        self._now = ""
 
     def set(self, wanted: str) -> None:
         """Let all servers observe or enforce."""
-        self._now = self._now or self._found()
-        if wanted != self._now and self.as_it_is:
-            pytest.skip(f"the servers do not {wanted}")
-        if wanted != self._now:
-            playbooks.run(self._lab, "site", *([f"--extra-vars=@{ENFORCE}"] if wanted == "enforce" else []))
-            self._now = wanted
+        with self._lanes.lock():
+            now = self._now.read_text() if self._now.exists() else self._found()
+            if wanted != now and self.as_it_is:
+                pytest.skip(f"the servers do not {wanted}")
+            if wanted != now:
+                playbooks.run(self._lab, "site", *([f"--extra-vars=@{ENFORCE}"] if wanted == "enforce" else []))
+            self._now.write_text(wanted)
 
     def _found(self) -> str:
         """As an earlier session left them."""
@@ -66,15 +68,21 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage(lab: Lab, pytestconfig: pytest.Config) -> Stage:
-    """For tests that need a stage of their own choice."""
-    return Stage(lab, pytestconfig.getoption("--as-it-is"))
+def lanes(pytestconfig: pytest.Config) -> Lanes:
+    """What runs at the same time."""
+    return fixtures.lanes_of(pytestconfig)
 
 
 @pytest.fixture(scope="session")
-def published(lab: Lab) -> None:
+def stage(lab: Lab, lanes: Lanes, pytestconfig: pytest.Config) -> Stage:
+    """For tests that need a stage of their own choice."""
+    return Stage(lab, lanes, pytestconfig.getoption("--as-it-is"))
+
+
+@pytest.fixture(scope="session")
+def published(lab: Lab, lanes: Lanes) -> None:
     """The records of all servers are in DNS: their keys, SPF and the rest."""
-    playbooks.run(lab, "dns", "--extra-vars=dns_do=publish")
+    lanes.once("publish", lambda: playbooks.run(lab, "dns", "--extra-vars=dns_do=publish"))
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ from dialogue.lab import Lab, Server
 from dialogue.message import new_token, plain
 from dialogue.outside import CLEAN, FORGED, HELO, LISTED, connect
 
+pytestmark = pytest.mark.together  # one report on all servers
+
 FRIEND = "friend@world.example"
 OVER_IPV6 = True  # of the clean host's two addresses the one that no other test misuses
 

@@ -14,7 +14,7 @@ from dialogue.imap import arrived
 from dialogue.lab import Lab, Server
 from dialogue.message import new_token, plain
 
-pytestmark = [pytest.mark.enforce, pytest.mark.disturbs]
+pytestmark = [pytest.mark.enforce, pytest.mark.disturbs, pytest.mark.together]
 
 PLAIN = {"mail_features": ["dovecot", "sasl", "postfix"]}
 

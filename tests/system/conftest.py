@@ -14,6 +14,7 @@ from dialogue.fixtures import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_generate_tests,
+    pytest_xdist_auto_num_workers,
     servers,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
+    "pytest_xdist_auto_num_workers",
     "servers",
 ]

@@ -64,9 +64,9 @@ def test_reply_to_mail_from_world_comes_back(server: Server, lab: Lab) -> None:
     assert message_id.group(1) in world.received(lab.world, answer)
 
 
-def test_mail_goes_from_server_to_server(server: Server, servers: list[Server]) -> None:
+def test_mail_goes_from_server_to_server(server: Server, lab: Lab) -> None:
     """Each server writes to the next one; the last to the first; a server that is alone to its second domain."""
-    peer = servers[(servers.index(server) + 1) % len(servers)]
+    peer = lab.servers[(lab.servers.index(server) + 1) % len(lab.servers)]
     token, alice = new_token(), server.account("alice")
     recipient = peer.account("carol").address
     with submitter(server, alice) as client:

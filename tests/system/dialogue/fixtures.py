@@ -15,8 +15,10 @@ import pytest
 
 from dialogue.clients import forget_clients
 from dialogue.lab import Lab, Server, load
+from dialogue.lanes import Lanes, arrange, test_id
 
 _LAB = pytest.StashKey[Lab]()
+_LANES = pytest.StashKey[Lanes]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +28,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "disturbs: stops, kills or starves what others use; runs after everything else")
+    config.addinivalue_line("markers", "together: needs all servers, or world, for itself; nothing else runs meanwhile")
+    config.stash[_LANES] = Lanes(config, lab_of(config))
+    config.pluginmanager.register(config.stash[_LANES])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each server, one for what needs all of them."""
+    return len(lab_of(config).servers) + 1
+
+
+def lanes_of(config: pytest.Config) -> Lanes:
+    """What this process knows of tests that run at the same time."""
+    return config.stash[_LANES]
 
 
 def lab_of(config: pytest.Config) -> Lab:
@@ -41,12 +57,12 @@ def lab_of(config: pytest.Config) -> Lab:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
         servers = lab_of(metafunc.config).servers
-        metafunc.parametrize("server", servers, ids=[server.name for server in servers])
+        metafunc.parametrize("server", servers, ids=[test_id(server, metafunc.definition) for server in servers])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What disturbs goes last; the order is otherwise that of the files."""
-    items.sort(key=lambda item: item.get_closest_marker("disturbs") is not None)
+    arrange(items, "disturbs")
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +72,9 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def servers(lab: Lab) -> Sequence[Server]:
-    """All servers of the lab."""
-    return lab.servers
+def servers(pytestconfig: pytest.Config) -> Sequence[Server]:
+    """The servers that this process tests: all of the lab, or one when tests run side by side (see lanes.py)."""
+    return lanes_of(pytestconfig).servers
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from run_all import count_closing_line, judge
+import run_all
+from run_all import Result, count_closing_line, judge
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,27 @@ def test_closing_line(line: str, counted: dict[str, int]) -> None:
 def test_judgement(stage: str, status: int, closing: dict[str, int], passed: int, failed: int) -> None:
     result = judge(stage, status, Counter(closing), 1.0)
     assert (result.passed, result.failed) == (passed, failed)
+
+
+def test_what_runs_side_by_side_are_stages() -> None:
+    assert set(run_all.SIDE_BY_SIDE) < set(run_all.STAGES)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_stage_is_shown_whole_and_counted_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, jobs: int
+) -> None:
+    """Alone or beside another, and whatever became of those before it."""
+
+    def run(stage: str, show: object) -> Result:
+        run_all.log_of(stage).write_text(f"first line of {stage}\nlast line of {stage}\n")
+        return Result(stage, 3, int(stage == "molecule"), 0, 1.0)
+
+    monkeypatch.setattr(run_all, "OUTPUT", tmp_path)
+    monkeypatch.setattr(run_all, "JOBS", jobs)
+    monkeypatch.setattr(run_all, "run_stage", run)
+    assert run_all.main(["sanity", "yamllint", "molecule", "molecule-edge"]) == 1
+    output = capsys.readouterr().out
+    for stage in ("molecule", "molecule-edge", "sanity"):
+        assert output.count(f"first line of {stage}\nlast line of {stage}\n") == 1
+    assert output.endswith("\n12 passed, 1 failed\n")

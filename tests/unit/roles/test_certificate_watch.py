@@ -100,11 +100,29 @@ def test_what_is_found(served: list[Any], days: int, expected: list[tuple[int, s
     assert [(each.status, each.text) for each in found] == expected
 
 
-def test_certificates_of_two_key_types_are_two() -> None:
-    both = answers(FINE, FINE, kinds=("ecdsa",)) + answers(certificate(61), certificate(61), kinds=("rsa",))
-    assert watch.judge(both, [NAME], 14, NOW) == []
-    (finding,) = watch.judge(answers(FINE, kinds=("ecdsa",)) + answers("no cipher", kinds=("rsa",)), [NAME], 14, NOW)
-    assert finding.text == "port 25 serves none (asked for its RSA certificate): no cipher"
+RSA = certificate(61, key="rsaEncryption")
+ECDSA = certificate(60, key="id-ecPublicKey")
+
+
+@pytest.mark.parametrize(
+    ("rsa", "ecdsa", "expected"),
+    [
+        ([RSA, RSA], [ECDSA, ECDSA], []),
+        (["no cipher"], [ECDSA], ["port 25 serves none (asked for its RSA certificate): no cipher"]),
+        (["refused"], ["refused"], ["port 25 serves none: refused"]),
+        (
+            [RSA, certificate(62, key="rsaEncryption")],
+            [ECDSA, ECDSA],
+            [
+                "not all ports serve the same certificate: "
+                "port 25 the one until 2027-03-17 08:00 UTC, port 465 the one until 2027-03-18 08:00 UTC"
+            ],
+        ),
+    ],
+)
+def test_certificates_of_two_key_types_are_two(rsa: list[Any], ecdsa: list[Any], expected: list[str]) -> None:
+    both = answers(*rsa, kinds=("rsa",)) + answers(*ecdsa, kinds=("ecdsa",))
+    assert [finding.text for finding in watch.judge(both, [NAME], 14, NOW)] == expected
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ class Host:
         self.write_program("tool")
         monkeypatch.setenv("PATH", f"{root / 'bin'}:/usr/bin:/bin")
         monkeypatch.setattr(program, "LETSENCRYPT", root / "letsencrypt")
+        monkeypatch.setattr(program, "LOG", root / "log")
         monkeypatch.setattr(program, "CONTACT", root / "contact.json")
 
     def write_program(self, name: str, body: str = "") -> None:
@@ -179,6 +180,24 @@ def test_a_refusal_is_told_in_the_words_of_certbot_and_what_there_is_stays_in_us
     assert status == 1
     assert "certbot says:\nurn:ietf:params:acme:error:caa" in said and "debug log" not in said
     assert len(host.called("tool")) == 1
+
+
+def test_what_the_authority_answered_is_told_where_certbot_does_not(host: Host, run: Run) -> None:
+    (host.root / "log").write_text("acme.messages.Error: of another day\n")
+    line = "acme.messages.Error: urn:ietf:params:acme:error:caa :: forbidden"
+    host.write_program("certbot", f"echo '{line}' >> {host.root}/log; echo AttributeError >&2; exit 1")
+    said = run("issue")[1]
+    assert "AttributeError\nurn:ietf:params:acme:error:caa :: forbidden" in said and "another day" not in said
+
+
+def test_an_authority_that_was_made_anew_gets_a_new_account(host: Host, run: Run) -> None:
+    host.have((NAME,))
+    accounts = host.root / "letsencrypt/accounts/acme.example.org"
+    (accounts / "directory/0123").mkdir(parents=True)
+    host.write_program("certbot", f"[ -d {accounts}/directory ] || exit 0; echo accountDoesNotExist >&2; exit 1")
+    assert run("issue")[0] == 0
+    assert len(host.called("certbot")) == 2
+    assert [path.name.partition(".forgotten")[0] for path in accounts.iterdir()] == ["directory"]
 
 
 def test_a_change_of_the_challenge_asks_for_nothing(host: Host, run: Run) -> None:

@@ -8,7 +8,7 @@ pytest tests/certificates --lab certificates
 from __future__ import annotations
 
 import pytest
-from dialogue import playbooks
+from dialogue import fixtures, playbooks
 from dialogue.fixtures import (
     forget_the_client,
     lab,
@@ -16,6 +16,7 @@ from dialogue.fixtures import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_generate_tests,
+    pytest_xdist_auto_num_workers,
     servers,
 )
 from dialogue.lab import Lab
@@ -27,11 +28,12 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
+    "pytest_xdist_auto_num_workers",
     "servers",
 ]
 
 
 @pytest.fixture(scope="session")
-def published(lab: Lab) -> None:
+def published(lab: Lab, pytestconfig: pytest.Config) -> None:
     """The records of all servers are in DNS: TLSA, MTA-STS and the rest."""
-    playbooks.run(lab, "dns", "--extra-vars=dns_do=publish")
+    fixtures.lanes_of(pytestconfig).once("publish", lambda: playbooks.run(lab, "dns", "--extra-vars=dns_do=publish"))

@@ -15,7 +15,7 @@ from dialogue.lab import Lab, Server, wait_for
 from dialogue.pairs import SETTINGS, certificate, settings, write
 from sample_certificates import key_pem
 
-pytestmark = pytest.mark.disturbs
+pytestmark = [pytest.mark.disturbs, pytest.mark.together]
 
 # Without an authority, and without what guards its keys.
 FEATURES = ["dovecot", "sasl", "postfix", "certificate_watch"]

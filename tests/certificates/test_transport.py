@@ -24,7 +24,7 @@ from dialogue.lab import Lab, Server, wait_for
 from dialogue.message import new_token, plain
 from postern_lab.world import UPDATE_ALGORITHM, UPDATE_KEY, UPDATE_SECRET
 
-pytestmark = [pytest.mark.disturbs, pytest.mark.usefixtures("published")]
+pytestmark = [pytest.mark.disturbs, pytest.mark.together, pytest.mark.usefixtures("published")]
 
 NOBODYS_KEY = "3 1 1 " + "ab" * 32
 # Destination -> whether mail gets there, and what the log says of the connection, or of why there is none.

@@ -18,13 +18,17 @@ from ansible.utils.display import Display
 from ansible_collections.postern.mail.plugins.plugin_utils._dns import ask
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.check import Check, Checked
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.findings import counted, report
-from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import DnsError, read_records, record_sets
+from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import (
+    RECORD_ARGUMENTS,
+    DnsError,
+    read_records,
+    record_sets,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.servers import read_server
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 
 _ARGUMENTS = {
-    "records": {"type": "list", "elements": "dict", "required": True},
-    "ttl": {"type": "int", "default": 3600},
+    **RECORD_ARGUMENTS,
     "servers": {"type": "list", "elements": "dict", "default": []},
     "resolvers": {"type": "list", "elements": "str", "default": []},
     "nameservers": {"type": "bool", "default": True},

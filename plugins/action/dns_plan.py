@@ -14,14 +14,18 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.postern.mail.plugins.plugin_utils._dns import primary
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.ask import Key
-from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import DnsError, read_records, record_sets
+from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import (
+    RECORD_ARGUMENTS,
+    DnsError,
+    read_records,
+    record_sets,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.plan import Change, Plan
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.text import presented
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 
 _ARGUMENTS = {
-    "records": {"type": "list", "elements": "dict", "required": True},
-    "ttl": {"type": "int", "default": 3600},
+    **RECORD_ARGUMENTS,
     "zones": {"type": "list", "elements": "str", "default": []},
     "server": {"type": "str", "required": True},
     "port": {"type": "int", "default": 53},

@@ -13,13 +13,17 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.postern.mail.plugins.plugin_utils._dns import text
-from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import DnsError, Record, read_records
+from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import (
+    RECORD_ARGUMENTS,
+    DnsError,
+    Record,
+    read_records,
+)
 from ansible_collections.postern.mail.plugins.plugin_utils._plain import plain
 
 _FORMATS = ("zone", "json", "octodns")
 _ARGUMENTS = {
-    "records": {"type": "list", "elements": "dict", "required": True},
-    "ttl": {"type": "int", "default": 3600},
+    **RECORD_ARGUMENTS,
     "zones": {"type": "list", "elements": "str", "default": []},
     "directory": {"type": "path", "default": "dns"},
     "formats": {"type": "list", "elements": "str", "choices": list(_FORMATS), "default": list(_FORMATS)},

@@ -18,16 +18,8 @@ description:
     reports that a foreign domain did not ask for, and name servers that do not agree.
   - All that is wrong is told at once. Errors fail the task, warnings do not.
 requirements: [dnspython]
+extends_documentation_fragment: [postern.mail.dns_records]
 options:
-  records:
-    description: Records with C(name), C(type), C(value) and C(ttl), as P(postern.mail.dns_records#filter) makes them.
-    type: list
-    elements: dict
-    required: true
-  ttl:
-    description: Seconds, for records without C(ttl).
-    type: int
-    default: 3600
   servers:
     description: Servers as M(postern.mail.dns_server) describes them.
     type: list

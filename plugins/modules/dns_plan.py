@@ -16,16 +16,8 @@ description:
     everything at the name of a DKIM key. What belongs to others is in the new set as well, since an update replaces
     sets whole.
 requirements: [dnspython]
+extends_documentation_fragment: [postern.mail.dns_records]
 options:
-  records:
-    description: Records with C(name), C(type), C(value) and C(ttl), as P(postern.mail.dns_records#filter) makes them.
-    type: list
-    elements: dict
-    required: true
-  ttl:
-    description: Seconds, for records without C(ttl).
-    type: int
-    default: 3600
   zones:
     description: Zones that may be updated; empty, the server is asked which zone each name is in.
     type: list

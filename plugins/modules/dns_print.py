@@ -12,16 +12,8 @@ short_description: Write DNS records for whoever keeps the zone
 version_added: 0.1.0
 description:
   - Shows records on the terminal as fragments of zone files, and writes them on the controller.
+extends_documentation_fragment: [postern.mail.dns_records]
 options:
-  records:
-    description: Records with C(name), C(type), C(value) and C(ttl), as P(postern.mail.dns_records#filter) makes them.
-    type: list
-    elements: dict
-    required: true
-  ttl:
-    description: Seconds, for records without C(ttl).
-    type: int
-    default: 3600
   zones:
     description: Zones to sort the records into; a record in none of them goes to the domain that it is about.
     type: list

@@ -20,7 +20,11 @@ def test_generated_pages_are_what_their_data_say(page: str) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PLUGINS if path.parent.name != "doc_fragments"],  # documentation of others
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
 def test_every_plugin_is_documented(path: object) -> None:
     path = ROOT / str(path)
     if path.parent.name == "action":  # documented where its module is

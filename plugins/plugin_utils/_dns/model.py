@@ -216,6 +216,13 @@ def read_record(given: Mapping[str, Any], ttl: int) -> Record:
     return Record(canonical_name(name), kind, value, seconds)
 
 
+# The options of the documentation fragment dns_records.
+RECORD_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "records": {"type": "list", "elements": "dict", "required": True},
+    "ttl": {"type": "int", "default": 3600},
+}
+
+
 def read_records(given: Iterable[Mapping[str, Any]], ttl: int) -> list[Record]:
     """:raises DnsError: all mistakes, one a line"""
     records, wrong = [], []

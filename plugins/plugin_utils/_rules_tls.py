@@ -30,6 +30,7 @@ _RSA_CERTIFICATE, _RSA_KEY = "mail_certificate_rsa_content", "mail_certificate_r
 _PAIRS = ((_CERTIFICATE, _KEY), (_RSA_CERTIFICATE, _RSA_KEY))
 # [host]:port of a relay; the port may be a name of /etc/services
 _RELAY = re.compile(r"\[(?P<host>[^\[\]\s]+)\](?::(?P<port>[A-Za-z0-9-]+))?")
+_LIST = re.compile(r"postfix_smtp_\w+_restrictions")
 _WORDS = {"nexthop", "dot-nexthop", "hostname"}
 
 
@@ -132,7 +133,12 @@ def required(inventory: Inventory) -> Iterator[Mistake]:
     """Keys that no address has, and recipients that are not ours."""
     if "postfix" not in inventory.features:
         return
-    for variable in (_SENDERS, _RECIPIENTS):
+    lists = [value for name, value in inventory.values.items() if _LIST.fullmatch(name) and isinstance(value, list)]
+    for variable, stage in ((_SENDERS, "sender"), (_RECIPIENTS, "recipient")):
+        if inventory.values.get(variable) and lists and not any(variable in elements for elements in lists):
+            reason = "no list of restrictions asks for it, so that plain text is taken all the same"
+            fix = f"Add {variable} to postfix_smtp_{stage}_restrictions"
+            yield Mistake("access-unused", variable, reason, fix)
         for index, text in inventory.texts(variable):
             at = f"[{index}]"
             problem = (

@@ -83,6 +83,20 @@ def wrong(element: str, rule: str = "tls-policy") -> list[tuple[str, str, str]]:
         ),
         ({"postfix_tls_required_recipients": ["example.org", "a@example.org"]}, []),
         (
+            {
+                "postfix_tls_required_senders": ["bank.example"],
+                "postfix_smtp_sender_restrictions": ["postfix_tls_required_senders"],
+            },
+            [],
+        ),
+        (
+            {
+                "postfix_tls_required_senders": ["bank.example"],
+                "postfix_smtp_sender_restrictions": ["permit_mynetworks"],
+            },
+            wrong("postfix_tls_required_senders", "access-unused"),
+        ),
+        (
             {"postfix_tls_required_recipients": ["bank.example"]},
             wrong("postfix_tls_required_recipients[0]", "tls-required"),
         ),

@@ -191,8 +191,9 @@ def test_enforce_with_a_certificate_that_senders_accept(lab: Lab) -> None:
     before, __ = policy_of(lab, server.domain)
     with put_back(server, "/etc/nginx/nginx.conf"):
         assert apply(lab, server, "--extra-vars=web_mta_sts_stage=enforce")[0] == 0
-        assert policy_of(lab, server.domain)[0] == {**before, "mode": ["enforce"]}
-    # nginx answers with its old configuration for a moment.
+        # nginx answers with its old configuration for a moment.
+        enforced = {**before, "mode": ["enforce"]}
+        wait_for("the new policy", lambda: policy_of(lab, server.domain)[0] == enforced)
     wait_for("the former policy", lambda: policy_of(lab, server.domain)[0] == before)
 
 

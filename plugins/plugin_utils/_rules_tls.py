@@ -17,6 +17,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._addresses import (
     canonical_domain,
     domain_of,
     domain_problem,
+    hostname_problem,
 )
 from ansible_collections.postern.mail.plugins.plugin_utils._certificates import Fault, pair_faults
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory, texts_in
@@ -31,6 +32,8 @@ _PAIRS = ((_CERTIFICATE, _KEY), (_RSA_CERTIFICATE, _RSA_KEY))
 # [host]:port of a relay; the port may be a name of /etc/services
 _RELAY = re.compile(r"\[(?P<host>[^\[\]\s]+)\](?::(?P<port>[A-Za-z0-9-]+))?")
 _LIST = re.compile(r"postfix_smtp_\w+_restrictions")
+# sendmail(1) takes what begins with a hyphen for an option.
+_LOCAL_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]*")
 _WORDS = {"nexthop", "dot-nexthop", "hostname"}
 
 
@@ -197,4 +200,23 @@ def faults_told(faults: Iterable[Fault], certificate: str, key: str, where: str 
         yield Mistake("certificate", variable, fault.reason, fault.fix, value=where, severity=severity)  # type: ignore[arg-type]
 
 
-RULES = (profiles, destinations, required, contents)
+def watch(inventory: Inventory) -> Iterator[Mistake]:
+    """What would never be warned of, or told to nobody."""
+    if "certificate_watch" not in inventory.features:
+        return
+    days = inventory.values.get("certificate_watch_days")
+    if isinstance(days, int) and days < 1:
+        reason = "a warning that comes when it is too late is none"
+        yield Mistake("watch", "certificate_watch_days", reason, "Write for example: 14", value=str(days))
+    for index, name in inventory.texts("certificate_watch_names"):
+        if problem := hostname_problem(name):
+            yield Mistake("watch", "certificate_watch_names", problem.reason, problem.fix, f"[{index}]", shown(name))
+    recipient = inventory.text("certificate_watch_mail_to")
+    problem = address_problem(recipient) if "@" in recipient else None
+    if problem or (recipient and not _LOCAL_USER.fullmatch(recipient.partition("@")[0])):
+        fix = problem.fix if problem else 'Write an address, postmaster, or "" for nobody'
+        reason = problem.reason if problem else "it is no address"
+        yield Mistake("watch", "certificate_watch_mail_to", reason, fix, value=shown(recipient))
+
+
+RULES = (profiles, destinations, required, contents, watch)

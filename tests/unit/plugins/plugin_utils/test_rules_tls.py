@@ -106,6 +106,27 @@ def test_each_mistake_is_told_at_its_element(values: dict[str, Any], expected: l
     assert found(**values) == expected
 
 
+WATCH = {"mail_features": ["certificate_watch"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"certificate_watch_days": 1, "certificate_watch_mail_to": "postmaster"}, []),
+        ({"certificate_watch_mail_to": ""}, []),
+        ({"certificate_watch_mail_to": "ops+tls@example.org", "certificate_watch_names": ["imap.example.org"]}, []),
+        ({"certificate_watch_days": 0}, wrong("certificate_watch_days", "watch")),
+        ({"certificate_watch_names": ["*.example.org"]}, wrong("certificate_watch_names[0]", "watch")),
+        ({"certificate_watch_mail_to": "-t"}, wrong("certificate_watch_mail_to", "watch")),
+        ({"certificate_watch_mail_to": "-t@example.org"}, wrong("certificate_watch_mail_to", "watch")),
+        ({"certificate_watch_mail_to": "a b@example.org"}, wrong("certificate_watch_mail_to", "watch")),
+    ],
+)
+def test_what_the_watch_would_never_tell(values: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
+    assert found(**WATCH, **values) == expected
+    assert found(**values) == []
+
+
 class _Clock(datetime.datetime):
     @classmethod
     def now(cls, tz: Any = None) -> Any:

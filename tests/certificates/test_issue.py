@@ -88,11 +88,10 @@ def test_a_name_that_the_authority_refuses(server: Server, aside: dict[str, Any]
     assert serials(server) == before
 
 
-def test_proof_by_dns(server: Server, aside: dict[str, Any]) -> None:
+def test_proof_by_dns(lab: Lab, server: Server, aside: dict[str, Any]) -> None:
     """With the right key and then with another one."""
     credentials = "/root/credentials.ini"
-    address = server.output("sed", "-n", "s/^nameserver //p", "/etc/resolv.conf").splitlines()[0]
-    lines = {"server": address, "name": UPDATE_KEY, "secret": UPDATE_SECRET, "algorithm": "HMAC-SHA256"}
+    lines = {"server": lab.dns, "name": UPDATE_KEY, "secret": UPDATE_SECRET, "algorithm": "HMAC-SHA256"}
     arguments = ["--authenticator", "dns-rfc2136", "--dns-rfc2136-credentials", credentials]
     by_dns = {
         **aside,
@@ -136,6 +135,7 @@ def authority_down(world: Host) -> Iterator[None]:
         world.run("systemctl", "start", "acme-normal.socket")
 
 
+@pytest.mark.together
 def test_a_run_without_the_authority_fails_at_its_end_and_tells_no_secret(lab: Lab) -> None:
     """All servers at once: the authority is down, and the inventory wants a name more, with an external account."""
     before = {server.name: serials(server) for server in lab.servers}

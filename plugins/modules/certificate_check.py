@@ -91,6 +91,8 @@ import stat
 from ansible.module_utils.basic import AnsibleModule
 
 MAX_BYTES = 1 << 20
+# The second is a key of another type: OpenSSL looks for the certificate of that type.
+MISMATCHES = ("MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 
 def read(path: str) -> tuple[str, str]:
@@ -120,7 +122,7 @@ def key_verdict(certificate: str, key: str) -> str:
     except ssl.SSLError as error:
         if asked:
             return "encrypted"
-        return "mismatch" if "MISMATCH" in (error.reason or "") else "unreadable"
+        return "mismatch" if (error.reason or "").endswith(MISMATCHES) else "unreadable"
     except (OSError, ValueError):
         return "encrypted" if asked else "unreadable"
     return "fits"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from dialogue import playbooks
 from dialogue.lab import Lab, Server, wait_for
-from dialogue.pairs import SETTINGS, certificate, settings, write
+from dialogue.pairs import SETTINGS, certificate, reloads, settings, write
 from sample_certificates import key_pem
 
 pytestmark = [pytest.mark.disturbs, pytest.mark.together]
@@ -39,8 +39,8 @@ def kept(server: Server) -> Iterator[None]:
     finally:
         for path, text in former.items():
             write(server, path, text)
-        for consumer in known["consumers"]:
-            server.run(*consumer["reload"], check=False)
+        for command in reloads(known):
+            server.run(*command, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -93,9 +93,10 @@ def story(server: Server) -> Story:
     return told
 
 
+PORTS = "ports 25,( 443,)? 465, 587, 993"
 SITUATIONS = {
-    "well": (0, r"^CERTIFICATE OK - ports 25,( 443,)? 465, 587, 993(, \d+)*: valid until .* \| days=\d+;14;4$", "success"),
-    "soon": (1, r"^CERTIFICATE WARNING - ports 25,( 443,)? 465, 587, 993.*: the certificate expires in 9 days", "exit-code"),
+    "well": (0, rf"^CERTIFICATE OK - {PORTS}(, \d+)*: valid until .* \| days=\d+;14;4$", "success"),
+    "soon": (1, rf"^CERTIFICATE WARNING - {PORTS}.*: the certificate expires in 9 days", "exit-code"),
     "soon again": (1, r"^CERTIFICATE WARNING", "exit-code"),
     "wrong name": (2, r"^CERTIFICATE CRITICAL - .*is not for mx\..*: it is for other\.example", "exit-code"),
     "one is down": (2, r"^CERTIFICATE CRITICAL - port 993 serves none: .*refused", "exit-code"),

@@ -152,7 +152,10 @@ def look(pair: dict[str, str]) -> dict[str, object]:
 
 def main() -> None:
     pair = {name: {"type": "path", "required": True} for name in ("certificate", "key")}
-    pair |= {name: {"type": "str", "required": True} for name in ("certificate_variable", "key_variable")}
+    # Names of variables, no secrets.
+    pair |= {
+        name: {"type": "str", "required": True, "no_log": False} for name in ("certificate_variable", "key_variable")
+    }
     module = AnsibleModule(
         argument_spec={
             "pairs": {"type": "list", "elements": "dict", "required": True, "options": pair},

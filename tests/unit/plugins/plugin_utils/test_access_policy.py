@@ -36,7 +36,8 @@ def policy(base: dict[str, list[str]], senders: list[str]) -> tuple[dict[str, An
     """Parameters and tables as the role writes them."""
     made = access_tables(PERMITTING, "lmdb")
     own = asked_of_strangers(OWN, "own_domains", senders)
-    merged = merge_restrictions(base, [], "restrictions", {**made["lists"], OWN: own["elements"]})
+    nobody: dict[str, list[str]] = {"postfix_tls_required_senders": [], "postfix_tls_required_recipients": []}
+    merged = merge_restrictions(base, [], "restrictions", {**made["lists"], **nobody, OWN: own["elements"]})
     parameters = {
         "maps_directory": "/etc/postfix/maps",
         "myhostname": "mx.example.org",

@@ -110,17 +110,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postern.mail.plugins.module_utils._openssl import Problem, openssl
 
 _SILENT_PORTS = 3  # of the tool: in use, but a port answers nobody, as before
 
 
-class Problem(Exception):
-    """What could not be done, in words for the user; what was served is served still."""
-
-
-def run(words: Sequence[str], data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def run(words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(words, input=data, capture_output=True, timeout=900, check=False)
+        return subprocess.run(words, capture_output=True, timeout=900, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Problem(f"{words[0]}: {error}") from error
 
@@ -129,13 +126,6 @@ def words_of(done: subprocess.CompletedProcess[bytes]) -> str:
     text = (done.stderr + b"\n" + done.stdout).decode(errors="replace")
     noise = re.compile(r"^(Saving debug log|Ask for help|- - -|Plugins selected|\s*$)")
     return "; ".join(line.strip() for line in text.splitlines() if not noise.match(line))
-
-
-def openssl(*words: str, data: bytes | None = None) -> bytes:
-    done = run(["openssl", *words], data)
-    if done.returncode:
-        raise Problem(f"openssl {words[0]}: {words_of(done)}")
-    return done.stdout
 
 
 def digest_of(public: bytes) -> str:

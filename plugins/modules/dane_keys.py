@@ -151,7 +151,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -163,24 +162,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postern.mail.plugins.module_utils import _dane_state as state
 from ansible_collections.postern.mail.plugins.module_utils import _dnssec
 from ansible_collections.postern.mail.plugins.module_utils._dkim_state import seconds
+from ansible_collections.postern.mail.plugins.module_utils._openssl import Problem, openssl
 
 _TLSA = bytes([3, 1, 1])
-
-
-class Problem(Exception):
-    """What cannot be done, in words for the user."""
-
-
-def openssl(*arguments: str, data: bytes | None = None) -> bytes:
-    """:raises Problem: it failed, or is not there"""
-    try:
-        done = subprocess.run(["openssl", *arguments], input=data, capture_output=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Problem(f"openssl: {error}") from error
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Problem(f"openssl {arguments[0]}: {words[-1] if words else done.returncode}")
-    return done.stdout
 
 
 def describe(public: bytes) -> tuple[str, str]:

@@ -218,24 +218,9 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postern.mail.plugins.module_utils import _dkim_state as state
+from ansible_collections.postern.mail.plugins.module_utils._openssl import Problem, openssl
 
 _SMALLEST = 2048
-
-
-class Problem(Exception):
-    """What cannot be done, in words for the user."""
-
-
-def openssl(*arguments: str, data: bytes | None = None) -> bytes:
-    """:raises Problem: it failed, or is not there"""
-    try:
-        done = subprocess.run(["openssl", *arguments], input=data, capture_output=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Problem(f"openssl: {error}") from error
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Problem(f"openssl {arguments[0]}: {words[-1] if words else done.returncode}")
-    return done.stdout
 
 
 def describe(pem: bytes) -> tuple[str, int, str]:

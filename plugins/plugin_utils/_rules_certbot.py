@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -132,16 +132,20 @@ def _webroot(inventory: Inventory) -> Iterator[Mistake]:
         yield Mistake("certbot-challenge", "certbot_webroot", reason, f"Write: /{path}", value=shown(path))
 
 
+def _unset(inventory: Inventory, challenge: str, needed: Mapping[str, str]) -> Iterator[Mistake]:
+    for variable, what in needed.items():
+        if inventory.values.get(variable) == "":
+            reason = f"it is not set, and certbot_challenge: {challenge} needs it"
+            yield Mistake("certbot-credential", variable, reason, f"Write {what}")
+
+
 def _rfc2136(inventory: Inventory) -> Iterator[Mistake]:
     needed = {
         "certbot_rfc2136_server": "the address of the name server that takes updates (or dns_update_server)",
         "certbot_tsig_name": "the key's name as in named.conf (or dns_tsig_name)",
         "certbot_tsig_secret": "the key that tsig-keygen made, from Ansible Vault (or dns_tsig_secret)",
     }
-    for variable, what in needed.items():
-        if inventory.values.get(variable) == "":
-            reason = "it is not set, and certbot_challenge: rfc2136 needs it"
-            yield Mistake("certbot-credential", variable, reason, f"Write {what}")
+    yield from _unset(inventory, "rfc2136", needed)
     server, key = inventory.text("certbot_rfc2136_server"), inventory.text("certbot_tsig_name")
     if server and not is_ip_address(server):
         reason = "certbot takes the name server's address only, and no name"
@@ -168,10 +172,7 @@ def _plugin(inventory: Inventory) -> Iterator[Mistake]:
         "certbot_plugin_package": "its Debian package, such as python3-certbot-dns-cloudflare",
         "certbot_plugin_credentials": "the text of its credentials file, from Ansible Vault",
     }
-    for variable, what in needed.items():
-        if inventory.values.get(variable) == "":
-            reason = "it is not set, and certbot_challenge: plugin needs it"
-            yield Mistake("certbot-credential", variable, reason, f"Write {what}")
+    yield from _unset(inventory, "plugin", needed)
     name, package = inventory.text("certbot_plugin_name"), inventory.text("certbot_plugin_package")
     if name and not re.fullmatch(r"dns-[a-z0-9]+(-[a-z0-9]+)*", name):
         reason = "it is no name of a DNS plugin"

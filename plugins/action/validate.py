@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.postern.mail.plugins.plugin_utils._evaluation import Evaluation
 from ansible_collections.postern.mail.plugins.plugin_utils._findings_cache import FindingsCache
 from ansible_collections.postern.mail.plugins.plugin_utils._host import (
     Evaluate,
@@ -91,34 +92,27 @@ class ActionModule(ActionBase):
             variables["__mail_accounts_hashed"] = variables["__mail_accounts"]
         assumed = {name: {**each, **facts} for name, each in _ASSUMED_FACTS.items()}
         platforms = {_platform(facts): facts} if known_facts else assumed
-        evaluators = {name: self._evaluator({**variables, "ansible_facts": known}) for name, known in platforms.items()}
-        first = next(iter(evaluators.values()))
+        first = {**variables, "ansible_facts": next(iter(platforms.values()))}
+        evaluation = Evaluation(first, self._templates, wrap_var)
         return HostVariables(
             raw=task_vars,
-            evaluate=lambda raw: first(raw, {}),
+            evaluate=evaluation,
             check=_check,
             foreign=frozenset(facts) | self._registered(task_vars),
             facts_known=known_facts,
             source=_source,
-            platforms={name: self._judging(evaluate) for name, evaluate in evaluators.items()},
+            platforms={name: self._judging(evaluation, known) for name, known in platforms.items()},
             cache=FindingsCache(Path(C.ANSIBLE_HOME) / "postern" / "findings"),
             all_platforms=boolean(task_vars.get("mail_validate_only"), strict=False),
         )
 
-    def _evaluator(self, variables: dict[str, Any]) -> Evaluate:
-        templar = self._templar.copy_with_new_env(available_variables=variables)
+    def _templates(self, variables: dict[str, Any]) -> Callable[[Any], Any]:
+        template: Callable[[Any], Any] = self._templar.copy_with_new_env(available_variables=variables).template
+        return template
 
-        def evaluate(raw: Any, known: Mapping[str, Any]) -> Any:
-            if not known:
-                return plain(templar.template(raw))
-            available = {**variables, **{name: wrap_var(value) for name, value in known.items()}}
-            return plain(self._templar.copy_with_new_env(available_variables=available).template(raw))
-
-        return evaluate
-
-    def _judging(self, evaluate: Evaluate) -> Evaluate:
+    def _judging(self, evaluation: Evaluation, facts: Mapping[str, Any]) -> Evaluate:
         def judging(raw: Any, known: Mapping[str, Any]) -> Any:
-            value = evaluate(raw, known)
+            value = evaluation.given({**known, "ansible_facts": facts})(raw)
             self._judged = True
             return value
 

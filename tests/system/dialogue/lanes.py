@@ -6,7 +6,8 @@
 
 A lane is a worker of pytest-xdist. Each server has one; one more has the tests marked ``together`` and those that take
 no ``server``: they need all servers, or world, for themselves. Tests have phases, in which nothing else runs than what
-belongs there: a lane that is through with its part waits for the others. Without the option there is one lane.
+belongs there: a lane that is through with its part waits for the others, but not for one whose process has died and
+whose tests no other process has taken over. Without the option there is one lane.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ TOGETHER = "together"
 _THROUGH = 1_000
 # Longer than everything that other lanes may have to do in one phase.
 _WAIT_SECONDS = 900
+# In which xdist has started another process for the tests of one that died, if any are left.
+_SUCCESSION_SECONDS = 120
 
 _PHASE = pytest.StashKey[int]()
 
@@ -82,6 +86,8 @@ class Lanes:
         self.directory = Path(tempfile.gettempdir(), f"postern-lanes-{worker['testrunuid'] if worker else os.getpid()}")
         self._lanes: set[str] = set()
         self._lane = ""
+        self._told = -1  # the phase that the others know of
+        self._dead: dict[str, float] = {}  # lane -> since when it is known to have no process
 
     @property
     def servers(self) -> Sequence[Server]:
@@ -134,11 +140,12 @@ class Lanes:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _reached(self, phase: int) -> None:
-        """Tell the others."""
-        if self._phase(self._lane) != phase:
+        """Tell the others, and by whom they are told."""
+        if self._told != phase:
             new = self.directory / f".{self._lane}"
-            new.write_text(str(phase))
+            new.write_text(f"{phase} {os.getpid()}")
             new.rename(self.directory / self._lane)
+            self._told = phase
 
     def _all_are_in(self, phase: int) -> bool:
         """Every lane has come to it, or is further."""
@@ -146,6 +153,23 @@ class Lanes:
 
     def _phase(self, lane: str) -> int:
         """How far a lane has come; -1 before its first test."""
-        with contextlib.suppress(FileNotFoundError):
-            return int((self.directory / lane).read_text())
-        return -1
+        try:
+            phase, pid = map(int, (self.directory / lane).read_text().split())
+        except FileNotFoundError:
+            return -1
+        if phase == _THROUGH or _runs(pid):
+            self._dead.pop(lane, None)
+            return phase
+        since = self._dead.setdefault(lane, time.monotonic())
+        return _THROUGH if time.monotonic() - since > _SUCCESSION_SECONDS else phase
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

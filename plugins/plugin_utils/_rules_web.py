@@ -95,11 +95,19 @@ def enforce(inventory: Inventory) -> Iterator[Mistake]:
         fix = "Add certbot to mail_features, or set mail_certificate_file or mail_certificate_content to a real one"
         severity: Severity = "error" if stage == "enforce" else "warning"
         yield Mistake("mta-sts-certificate", "web_mta_sts_stage", reason, fix, value=stage, severity=severity)
+    if stage == "enforce" and "certbot" in inventory.features and _is_staging(inventory):
+        reason = "senders trust no certificate of a staging authority, and would keep their mail for you"
+        fix = "Write testing as long as certbot_staging is true"
+        yield Mistake("mta-sts-certificate", "web_mta_sts_stage", reason, fix, value=stage)
     given = inventory.text("dns_mta_sts_id")
     if given and stage in ("none", "testing", "enforce"):
         reason = "the identifier follows from the policy that web serves, and there would be two records"
         fix = 'Remove it; or write web_mta_sts_stage: "off", if the policy is served elsewhere'
         yield Mistake("mta-sts-id", "dns_mta_sts_id", reason, fix, value=shown(given))
+
+
+def _is_staging(inventory: Inventory) -> bool:
+    return inventory.values.get("certbot_staging") is True or "//acme-staging" in inventory.text("certbot_server")
 
 
 def dane_first(inventory: Inventory) -> Iterator[Mistake]:

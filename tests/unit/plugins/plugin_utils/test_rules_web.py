@@ -82,13 +82,16 @@ def test_each_mistake_is_told_at_its_element(values: dict[str, Any], expected: l
         ("none", ["web"], {}, ""),
         ("off", ["web"], {}, ""),
         ("enforce", ["web", "certbot"], {}, ""),
+        ("enforce", ["web", "certbot"], {"certbot_staging": True}, "error"),
+        ("enforce", ["web", "certbot"], {"certbot_server": "https://acme-staging-v02.example.net/directory"}, "error"),
+        ("testing", ["web", "certbot"], {"certbot_staging": True}, ""),
         ("enforce", ["web"], {"mail_certificate_file": "/etc/ssl/own.pem"}, ""),
         ("enforce", ["web"], {"mail_certificate_content": "-----BEGIN"}, ""),
         ("enforce", ["postfix"], {}, ""),
     ],
 )
 def test_a_policy_needs_a_certificate_that_senders_accept(
-    stage: str, features: list[str], given: dict[str, str], severity: str
+    stage: str, features: list[str], given: dict[str, Any], severity: str
 ) -> None:
     expected = [("mta-sts-certificate", "web_mta_sts_stage", severity)] if severity else []
     assert found(web_mta_sts_stage=stage, mail_features=features, **given) == expected

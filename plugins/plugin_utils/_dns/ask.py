@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import binascii
+import errno
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -33,6 +34,8 @@ else:
 
 _TIMEOUT = 4.0
 _TRIES = 2
+# Said by this machine before anything has left it.
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _MISSING = (
     "dnspython is not installed on the controller. Install it for the Python that runs Ansible: "
     "pip install dnspython, pipx inject ansible dnspython, or apt-get install python3-dnspython"
@@ -64,6 +67,7 @@ class Reply:
     :param status: ``failed`` where no usable answer came; ``detail`` then says why
     :param alias: canonical target where the name is an alias
     :param zone: owner of the SOA record that came along, empty where none did
+    :param no_way: this machine itself has no way to that address, such as to IPv6 from a network without it
     """
 
     status: Literal["found", "empty", "nxdomain", "failed"]
@@ -73,6 +77,7 @@ class Reply:
     authoritative: bool = False
     zone: str = ""
     detail: str = ""
+    no_way: bool = False
 
 
 def ask(address: str, name: str, kind: str, *, port: int = 53, recursive: bool = True, key: Key | None = None) -> Reply:
@@ -83,7 +88,7 @@ def ask(address: str, name: str, kind: str, *, port: int = 53, recursive: bool =
     try:
         answer = _exchange(query, address, port, key)
     except (dns.exception.DNSException, OSError, EOFError) as error:
-        return Reply("failed", detail=_words(error))
+        return Reply("failed", detail=_words(error), no_way=getattr(error, "errno", None) in _NO_WAY)
     return _read(answer, name, kind)
 
 

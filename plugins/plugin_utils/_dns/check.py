@@ -13,7 +13,7 @@ from ansible_collections.postern.mail.plugins.plugin_utils._dns.compare import c
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.findings import Finding
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.model import RecordSet
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.servers import Server
-from ansible_collections.postern.mail.plugins.plugin_utils._dns.survey import survey
+from ansible_collections.postern.mail.plugins.plugin_utils._dns.survey import lifetimes, survey
 from ansible_collections.postern.mail.plugins.plugin_utils._dns.world import AskServer, World
 
 
@@ -46,6 +46,7 @@ class Check:
     def run(self) -> Checked:
         world = World(self._resolvers, self._ask)
         findings = compare(world, self.sets, resolvers=True, nameservers=self._nameservers)
+        findings += lifetimes(world, self.sets) if self._nameservers else []
         if self._servers:
             findings += survey(world, self._servers, self.sets, nameservers=self._nameservers)
         return Checked(findings, world.titles())

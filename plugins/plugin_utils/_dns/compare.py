@@ -47,9 +47,9 @@ def compare(world: World, sets: Sequence[RecordSet], *, resolvers: bool, nameser
     for source, each in questions:
         reply = world.ask(source, each.name, each.type)
         if reply.status == "failed":
-            failures.append(_Failure(source, each, reply.detail))
+            failures.append(_Failure(source, each, reply.detail, reply.no_way))
             continue
-        answered.add((each, source.zone))
+        answered |= {(each, source.zone), (each, source.host)}
         for difference in differences(each, reply, source):
             seen.setdefault((each, difference), []).append(source.title)
     found = [_finding(each, difference, who) for (each, difference), who in seen.items()]
@@ -76,6 +76,7 @@ class _Failure:
     source: Source
     asked: RecordSet
     detail: str
+    no_way: bool
 
 
 def _silence(failures: Sequence[_Failure], answered: set[tuple[RecordSet, str]]) -> Iterator[Finding]:
@@ -84,6 +85,10 @@ def _silence(failures: Sequence[_Failure], answered: set[tuple[RecordSet, str]])
     for failure in failures:
         titles.setdefault((failure.source.title, failure.detail), []).append(failure)
     for (title, detail), those in titles.items():
+        if all(each.no_way and (each.asked, each.source.host) in answered for each in those):
+            reason = "this machine has no way to that address; what the server says at another of its own was compared"
+            yield Finding("warning", "no-way", title, reason)
+            continue
         alone = [each for each in those if (each.asked, each.source.zone) not in answered]
         severity: Literal["error", "warning"] = "error" if alone else "warning"
         first = (alone or those)[0].asked.title

@@ -36,7 +36,7 @@ def survey(
         if not any(each.name.endswith(f"._domainkey.{domain}") for each in sets):
             reason = "none of these records is a DKIM key of the domain: its mail is not signed"
             found.append(Finding("warning", "no-dkim", domain, reason, _KEYS))
-    found += _dane(world, servers, sets, nameservers=nameservers)
+    found += _dane(world, servers, sets)
     return list(dict.fromkeys(found))
 
 
@@ -201,9 +201,7 @@ def _permission(world: World, domain: str, host: str) -> Iterator[Finding]:
         yield Finding("error", "dmarc-report-refused", name, reason, fix, (), ('"v=DMARC1"',))
 
 
-def _dane(
-    world: World, servers: Sequence[Server], sets: Sequence[RecordSet], *, nameservers: bool
-) -> Iterator[Finding]:
+def _dane(world: World, servers: Sequence[Server], sets: Sequence[RecordSet]) -> Iterator[Finding]:
     """What makes TLSA records worthless, or dangerous (RFC 7672)."""
     records = [each for each in sets if each.type == "TLSA"]
     hosts = dict.fromkeys(each.name.rpartition("._tcp.")[2] for each in records)
@@ -221,8 +219,12 @@ def _dane(
                 f"its server has TLSA records, and the zone is not signed: who forges the MX of {domain} gets its mail"
             )
             yield Finding("warning", "mx-unsigned", zone, reason, _SIGN)
-    for each in records if nameservers else []:
-        zone = world.zone(each.name)
+
+
+def lifetimes(world: World, sets: Sequence[RecordSet]) -> Iterator[Finding]:
+    """TLSA records that caches keep for longer than a change of keys waits; authoritative servers tell."""
+    for each in sets:
+        zone = world.zone(each.name) if each.type == "TLSA" else ""
         there = (
             max((world.ask(who, each.name, "TLSA").ttl for who in world.nameservers(zone)), default=0) if zone else 0
         )

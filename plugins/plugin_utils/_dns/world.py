@@ -32,6 +32,11 @@ class Source(NamedTuple):
     address: str
     zone: str = ""
 
+    @property
+    def host(self) -> str:
+        """The name that its addresses belong to."""
+        return self.title.partition(" (")[0]
+
 
 class World:
     """All answers of one moment: each question is asked once."""

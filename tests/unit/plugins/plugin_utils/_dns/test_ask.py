@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import socket
 import socketserver
 import struct
@@ -125,6 +126,17 @@ def test_a_plan_keeps_what_is_foreign_and_tells_what_is_outside(port: int) -> No
         ("example.org", "example.org TXT", ("foreignly", "v=spf1 -all"))
     ]
     assert plan.outside == ["mx.example.com A"]
+
+
+def test_what_this_machine_has_no_way_to_is_not_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for code, expected in ((errno.ENETUNREACH, True), (errno.EAFNOSUPPORT, True), (errno.ECONNREFUSED, False)):
+
+        def fail(*_arguments: object, code: int = code) -> None:
+            raise OSError(code, "reason")
+
+        monkeypatch.setattr(ask, "_exchange", fail)
+        reply = ask.ask("2001:db8::1", "example.org", "TLSA")
+        assert (reply.status, reply.no_way) == ("failed", expected)
 
 
 def test_an_alias_in_the_way_and_a_zone_of_somebody_else_stop_everything(port: int) -> None:

@@ -160,6 +160,28 @@ def test_one_silent_server_is_a_warning_and_all_are_an_error() -> None:
     assert ("no-answer", "error") in codes(first=silence, second=silence)
 
 
+def test_an_address_that_only_this_machine_cannot_reach_silences_nobody() -> None:
+    """A controller without IPv6, and a name server with both."""
+    address = "2001:db8::54"
+    nowhere = Reply("failed", detail="it cannot be reached (Network is unreachable)", no_way=True)
+    changes: dict[str, Any] = {
+        "all": {("ns2.example.org", "AAAA"): [address]},
+        address: dict.fromkeys([*GOOD, ("_dmarc.example.org", "TXT")], nowhere),
+    }
+    sets = record_sets(make_records([SERVER]))
+
+    def told(**more: Any) -> set[tuple[str, str]]:
+        fake = Fake({**changes, **more})
+        return {
+            (each.code, each.subject) for each in Check(sets, [], [RESOLVER], nameservers=True, ask=fake).run().findings
+        }
+
+    assert told() == {("no-way", f"ns2.example.org ({address})")}
+    # Its other address is silent as well: what the server has is not known.
+    silent = {SECOND: dict.fromkeys(GOOD, FAILED)}
+    assert {code for code, _subject in told(**silent)} == {"no-answer"}
+
+
 def test_a_question_that_nobody_answers_is_an_error_though_others_are_answered() -> None:
     (finding, *others) = findings(all={MX: Reply("failed", detail="it answers SERVFAIL")})
     assert (finding.code, finding.severity) == ("no-answer", "error")
@@ -238,6 +260,14 @@ DANE = {**SERVER, "records": [*SERVER["records"], {"name": TLSA[0], "type": "TLS
 )
 def test_records_of_dane_are_worth_something(changes: dict[Any, Any], expected: set[tuple[str, str]]) -> None:
     assert {(finding.code, finding.severity) for finding in findings(DANE, all=changes)} == expected
+
+
+def test_a_longer_ttl_is_told_of_records_alone_too() -> None:
+    """As a change of keys asks: it waits for two of its own."""
+    fake = Fake({"all": {TLSA: Reply("found", (RECORD,), 86400, authoritative=True, zone="example.org")}})
+    sets = [each for each in record_sets(make_records([DANE])) if each.type == "TLSA"]
+    told = Check(sets, [], [RESOLVER], nameservers=True, ask=fake).run().findings
+    assert [each.code for each in told] == ["tlsa-ttl"]
 
 
 def test_a_domain_whose_own_zone_is_not_signed_is_told() -> None:

@@ -23,8 +23,9 @@ options:
       - V(see) notes that all name servers have the records of the keys in O(visible), and only those.
       - V(retire) forgets keys that are not served any more, when no cache can hold an answer without their successor.
       - V(test) is as V(read), and asks this machine's resolver for the records.
+      - V(left) is for a server that had keys here and keeps them no longer; asks whether DNS still has records of it.
     type: str
-    choices: [read, ensure, see, retire, test]
+    choices: [read, ensure, see, retire, test, left]
     default: read
   directory:
     description: Where the next keys are.
@@ -139,7 +140,7 @@ awaited:
   type: list
   elements: str
 unpublished:
-  description: With O(action=test), what DNS does not say as it should.
+  description: With O(action=test) and O(action=left), what DNS does not say as it should.
   returned: success
   type: list
   elements: str
@@ -299,6 +300,8 @@ class Action:
 
     def run(self, name: str) -> tuple[state.State, state.State]:
         """The state before and after."""
+        if name == "left":
+            return state.State(), state.State()
         if name in ("read", "test"):
             before = self.store.read()
             # What is served may have changed since; its record is needed now, whoever comes to write it down.
@@ -360,15 +363,25 @@ class Action:
     def unpublished(self, there: state.State) -> Iterator[str]:
         """What this machine's resolver says otherwise."""
         wanted = state.records(there.keys, self.params["hostname"], self.params["ports"], self.params["ttl"])
-        path = Path("/etc/resolv.conf")
-        servers = _dnssec.nameservers(path.read_text(encoding="utf-8", errors="replace") if path.exists() else "")
+        server = _resolver()
         for name in dict.fromkeys(record["name"] for record in wanted):
             try:
-                answer = _dnssec.ask(servers[0], name, "TLSA")
+                answer = _dnssec.ask(server, name, "TLSA")
             except _dnssec.DnsError as error:
-                yield f"{name}: the resolver {servers[0]}: {error}"
+                yield f"{name}: the resolver {server}: {error}"
                 continue
             yield from self._missing(name, answer, there)
+
+    def left(self) -> Iterator[str]:
+        """Records of keys that nobody keeps any more; nobody is asked where there never were any."""
+        names = [f"_{port}._tcp.{self.params['hostname']}" for port in self.params["ports"]]
+        for name in names if (self.store.directory / "state.json").exists() else []:
+            with contextlib.suppress(_dnssec.DnsError):
+                if _dnssec.ask(_resolver(), name, "TLSA").values:
+                    yield (
+                        f"{name} has TLSA records, and this server cares for them no longer: with its next key, mail "
+                        "servers that use DANE cannot send here. Remove them from the zone"
+                    )
 
     def _missing(self, name: str, answer: _dnssec.Answer, there: state.State) -> Iterator[str]:
         if answer.rcode not in (_dnssec.NOERROR, _dnssec.NXDOMAIN):
@@ -386,6 +399,8 @@ class Action:
                 yield f"{name}: the next key is not there yet"
         if there_is and not answer.proved:
             yield f"{name}: DNSSEC does not prove it, so nobody believes it; is the zone signed?"
+        elif not answer.proved:
+            yield f"{name}: and DNSSEC does not prove that; nobody believes records in a zone that is not signed"
 
     def steps(self, there: state.State, pairs: Sequence[str]) -> list[dict[str, Any]]:
         result = []
@@ -428,6 +443,12 @@ class Action:
         return f"{key.short} may be used after {_date(state.usable_from(key, lifetime, self.now))}"
 
 
+def _resolver() -> str:
+    """Whom this machine asks first."""
+    path = Path("/etc/resolv.conf")
+    return _dnssec.nameservers(path.read_text(encoding="utf-8", errors="replace") if path.exists() else "")[0]
+
+
 def _change(old: state.Key | None, new: state.Key) -> str:
     if old is not None and old.status == new.status:
         return f"every name server has the record of {new.short}" if new.seen and not old.seen else ""
@@ -449,7 +470,11 @@ def _shown(there: state.State) -> str:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "action": {"type": "str", "default": "read", "choices": ["read", "ensure", "see", "retire", "test"]},
+            "action": {
+                "type": "str",
+                "default": "read",
+                "choices": ["read", "ensure", "see", "retire", "test", "left"],
+            },
             "directory": {"type": "path", "default": "/var/lib/postern/dane"},
             "hostname": {"type": "str", "required": True},
             "ports": {"type": "list", "elements": "int", "default": [25]},
@@ -476,7 +501,8 @@ def main() -> None:
         after_age, settle = seconds(params["rotate_after"]), seconds(params["settle"])
         due = state.due(after.keys, after_age, settle, params["rotate_now"], action.now)
         done, awaited = action.sentences(before, after, due)
-        unpublished = list(action.unpublished(after)) if params["action"] == "test" else []
+        wrong = {"test": lambda: action.unpublished(after), "left": action.left}.get(params["action"], lambda: iter(()))
+        unpublished = list(wrong())
     except (Problem, ValueError, OSError) as problem:
         module.fail_json(msg=f"DANE: {problem}")
         return

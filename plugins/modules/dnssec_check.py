@@ -14,7 +14,7 @@ description:
   - Asks the resolvers of C(/etc/resolv.conf) from the server itself. Each must be on loopback, since an answer that
     travels can be forged on its way, and must have proved the answers of a signed zone.
   - DANE believes nothing else. Postfix with C(smtp_tls_security_level=dane) and a resolver that does not validate
-    finds no TLSA record at all, and says nothing.
+    finds no TLSA record at all, delivers as without, and only its log has a warning.
   - Changes nothing and needs nothing but Python.
 options:
   signed:

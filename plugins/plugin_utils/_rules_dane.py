@@ -12,6 +12,7 @@ from ansible_collections.postern.mail.plugins.module_utils._dkim_state import se
 from ansible_collections.postern.mail.plugins.plugin_utils._addresses import canonical_domain, domain_problem
 from ansible_collections.postern.mail.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.postern.mail.plugins.plugin_utils._mistakes import Mistake, shown
+from ansible_collections.postern.mail.plugins.plugin_utils._outbound_tls import DANE_LEVELS
 
 Rule = Callable[[Inventory], Iterator[Mistake]]
 
@@ -23,13 +24,22 @@ _MONTH = 30 * 86400
 _KNOWN_PORTS = {25: "", 465: "", 587: "", 993: "imap", 143: "imap", 995: "pop3", 4190: "sieve", 443: ""}
 
 
+def _used(inventory: Inventory) -> bool:
+    """For everybody, or for single destinations."""
+    levels = (entry.get("level") for __, entry in inventory.dicts("postfix_tls_policy"))
+    single = "postfix" in inventory.features and any(level in DANE_LEVELS for level in levels)
+    return single or "dane" in inventory.features
+
+
 def resolver(inventory: Inventory) -> Iterator[Mistake]:
     """Whether a resolver of another host will do can only be seen there; what cannot work is told before."""
-    if "unbound" not in inventory.features:
+    if "unbound" not in inventory.features or not _used(inventory):
         return
     if inventory.values.get("unbound_validate") is False:
         reason = "DANE believes nothing that was not proved by DNSSEC"
-        fix = "Take out unbound_validate: false, or dane out of mail_features"
+        fix = (
+            "Take out unbound_validate: false, or what asks for DANE: in mail_features, or levels of postfix_tls_policy"
+        )
         yield Mistake("dane-resolver", "unbound_validate", reason, fix, value="false")
     if inventory.values.get("unbound_manage_resolv_conf") is False:
         reason = "Postfix asks whom /etc/resolv.conf names, and that must be a resolver on the server itself"
@@ -114,19 +124,6 @@ def renewal(inventory: Inventory) -> Iterator[Mistake]:
         yield Mistake("dane-renewal", "certbot_reuse_key", reason, fix, value="false")
 
 
-def tls_policy(inventory: Inventory) -> Iterator[Mistake]:
-    """Levels of DANE for single destinations need the same resolver."""
-    if "dane" in inventory.features:
-        return
-    for index, entry in inventory.dicts("postfix_tls_policy"):
-        level = entry.get("level")
-        if level in ("dane", "dane-only") and "unbound" not in inventory.features:
-            reason = "it needs a resolver on the server that validates, and nothing here proves that there is one"
-            fix = "Add unbound (and dane, which proves it) to mail_features"
-            at = f"[{index}].level"
-            yield Mistake("dane-resolver", "postfix_tls_policy", reason, fix, at, shown(level), severity="warning")
-
-
 def _where_on(rule: Rule) -> Rule:
     """Nobody needs to write variables well that nobody reads."""
 
@@ -136,4 +133,4 @@ def _where_on(rule: Rule) -> Rule:
     return checked
 
 
-RULES = (*(_where_on(rule) for rule in (resolver, probes, ports, numbers, durations, renewal)), tls_policy)
+RULES = (resolver, *(_where_on(rule) for rule in (probes, ports, numbers, durations, renewal)))

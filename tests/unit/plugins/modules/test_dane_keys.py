@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.postern.mail.plugins.module_utils import _dnssec
 from ansible_collections.postern.mail.plugins.modules.dane_keys import Action, Problem, describe, make_key
 
 NAME = "mx.example.org"
@@ -156,3 +157,48 @@ def test_another_ttl_is_remembered_with_the_former(host: Host) -> None:
     assert host.act("ensure", ttl=3600)[1].lifetime.ttl == 3600
     action, there = host.act("ensure", ttl=60)
     assert (there.lifetime.ttl, there.lifetime.longest(action.now)) == (60, 3600)
+
+
+def tlsa(*digests: str) -> tuple[bytes, ...]:
+    return tuple(bytes([3, 1, 1]) + bytes.fromhex(digest) for digest in digests)
+
+
+@pytest.mark.parametrize(
+    ("records", "proved", "words"),
+    [
+        (["current", "next"], True, []),
+        (["current"], True, ["the next key is not there yet"]),
+        (["next"], True, ["the key in use is not in DNS, others are"]),
+        ([], True, ["there is no record yet"]),
+        ([], False, ["there is no record yet", "a zone that is not signed"]),
+        (["current", "next"], False, ["is the zone signed?"]),
+    ],
+)
+def test_what_dns_says_otherwise_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, records: list[str], proved: bool, words: list[str]
+) -> None:
+    own = by_status(host.act("ensure")[1])
+    answer = _dnssec.Answer(_dnssec.NOERROR, proved, tlsa(*(own[status] for status in records)))
+    monkeypatch.setattr(_dnssec, "ask", lambda *__: answer)
+    action, there = host.act("test")
+    told = list(action.unpublished(there))
+    assert len(told) == len(words)
+    assert [word for word, text in zip(words, told, strict=True) if word not in text] == []
+
+
+def test_records_that_nobody_keeps_any_more_are_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answers = [_dnssec.Answer(_dnssec.NOERROR, True, tlsa("ab" * 32)), _dnssec.Answer(_dnssec.NXDOMAIN, True)]
+
+    def ask(_server: str, name: str, _kind: str) -> _dnssec.Answer:
+        asked.append(name)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(_dnssec, "ask", ask)
+    action, __ = host.act("left", certificates=[])
+    assert (list(action.left()), asked) == ([], [])  # there never were any
+    host.act("ensure")
+    (told,) = action.left()
+    assert told.startswith(f"_25._tcp.{NAME} has TLSA records")
+    assert list(action.left()) == []  # they are gone
+    assert asked == [f"_25._tcp.{NAME}"] * 2

@@ -36,7 +36,12 @@ def found(**values: Any) -> list[tuple[str, str, str]]:
         {"mail_features": ["postfix"], "dane_ttl": 1, "dane_ports": [26]},  # nobody reads them
         {"unbound_insecure_domains": ["inside.example.com"]},
         {"mail_features": ["unbound", "postfix"], "postfix_tls_policy": [{"level": "dane"}]},
-        {"mail_features": ["postfix"], "postfix_tls_policy": [{"level": "secure"}]},
+        {"mail_features": ["postfix"], "postfix_tls_policy": [{"level": "dane-only"}]},  # it is looked at on the host
+        {
+            "mail_features": ["unbound", "postfix"],
+            "unbound_validate": False,
+            "postfix_tls_policy": [{"level": "secure"}],
+        },
     ],
 )
 def test_what_can_work_is_accepted(values: dict[str, Any]) -> None:
@@ -74,10 +79,14 @@ def test_what_can_work_is_accepted(values: dict[str, Any]) -> None:
         ),
         ({"dane_rotate_after": "7d"}, "dane-rotate", "dane_rotate_after", "warning"),
         (
-            {"mail_features": ["postfix"], "postfix_tls_policy": [{"level": "dane-only"}]},
+            {
+                "mail_features": ["unbound", "postfix"],
+                "unbound_validate": False,
+                "postfix_tls_policy": [{"level": "may"}, {"level": "dane-only"}],
+            },
             "dane-resolver",
-            "postfix_tls_policy[0].level",
-            "warning",
+            "unbound_validate",
+            "error",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 TYPES = {"A": 1, "NS": 2, "SOA": 6, "TLSA": 52}
-_CLASS_IN, _OPT = 1, 41
+_CLASS_IN, _OPT, _RRSIG = 1, 41, 46
 # RFC 1035 4.1.1 and RFC 4035 3.2: recursion desired; authentic data, in a question: "tell me whether it is".
 _RD, _AD, _TC, _QR = 0x0100, 0x0020, 0x0200, 0x8000
 _DO = 0x8000  # RFC 3225, in the flags of EDNS
@@ -32,11 +32,15 @@ class DnsError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """:param proved: the resolver says that DNSSEC proved it (AD)"""
+    """
+    :param proved: the resolver says that DNSSEC proved it (AD)
+    :param signed: signatures came along, proved or not
+    """
 
     rcode: int
     proved: bool = False
     values: tuple[bytes, ...] = ()
+    signed: bool = False
 
     @property
     def words(self) -> str:
@@ -97,15 +101,16 @@ def _decode(data: bytes, query: bytes) -> tuple[Answer, bool]:
     if data[12:end].lower() != query[12:end].lower():
         raise DnsError("the answer belongs to another question")
     (wanted,) = struct.unpack_from("!H", query, end - 4)
-    position, values = end, []
+    position, values, signed = end, [], False
     for __ in range(answers):
         position = _after_name(data, position)
         kind, of_class, _ttl, length = struct.unpack_from("!2HIH", data, position)
         position += 10
         if (kind, of_class) == (wanted, _CLASS_IN) and position + length <= len(data):
             values.append(data[position : position + length])
+        signed |= (kind, of_class) == (_RRSIG, _CLASS_IN)
         position += length
-    return Answer(flags & 0x000F, bool(flags & _AD), tuple(values)), bool(flags & _TC)
+    return Answer(flags & 0x000F, bool(flags & _AD), tuple(values), signed), bool(flags & _TC)
 
 
 def _after_name(data: bytes, position: int) -> int:
@@ -203,3 +208,28 @@ def _refuses(server: str, forged: Iterable[str], ask_server: Ask) -> Iterator[Pr
         if answer.rcode in (NOERROR, NXDOMAIN):
             reason = f"the resolver {server} answers for {name}, whose signatures are wrong"
             yield Problem(reason, _OWN)
+
+
+def judge_forwarders(forwarders: Sequence[str], signed: str, ask_server: Ask) -> list[Problem]:
+    """Whether signatures reach a resolver of this machine that asks these; nothing is said of those who are silent.
+
+    :param forwarders: addresses, ``address@port`` for another port than 53
+    """
+    without = []
+    for each in forwarders:
+        try:
+            answer = ask_server(each, signed, "SOA")
+        except DnsError:
+            continue
+        if answer.signed:
+            return []
+        if answer.rcode in (NOERROR, NXDOMAIN):
+            without.append(each)
+    if not without:
+        return []
+    reason = f"unbound is to ask {', '.join(without)}, where the zone {signed} has no signatures"
+    fix = (
+        "Take out unbound_forwarders, so that it asks the servers of each zone itself, or name resolvers that pass "
+        "signatures on (DNSSEC); in a network without the Internet's root, set dane_probe_zone to a signed zone of it"
+    )
+    return [Problem(reason, fix)]

@@ -26,6 +26,13 @@ options:
     type: list
     elements: str
     default: []
+  forwarders:
+    description:
+      - Whom a resolver that is still to come to this machine will ask, C(address) or C(address@port). They are asked
+        instead, whether signatures of O(signed) reach this machine at all.
+    type: list
+    elements: str
+    default: []
   required:
     description: Fail where answers cannot be believed; else only warn.
     type: bool
@@ -67,7 +74,18 @@ problems:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.postern.mail.plugins.module_utils._dnssec import ask, judge, nameservers
+from ansible_collections.postern.mail.plugins.module_utils._dnssec import (
+    Answer,
+    ask,
+    judge,
+    judge_forwarders,
+    nameservers,
+)
+
+
+def _ask_forwarder(forwarder: str, name: str, kind: str) -> Answer:
+    address, __, port = forwarder.partition("@")
+    return ask(address, name, kind, port=int(port or 53), timeout=3.0, tries=2)
 
 
 def main() -> None:
@@ -75,6 +93,7 @@ def main() -> None:
         argument_spec={
             "signed": {"type": "str", "default": "."},
             "forged": {"type": "list", "elements": "str", "default": []},
+            "forwarders": {"type": "list", "elements": "str", "default": []},
             "required": {"type": "bool", "default": True},
             "resolv_conf": {"type": "path", "default": "/etc/resolv.conf"},
         },
@@ -86,7 +105,11 @@ def main() -> None:
     except OSError as error:
         module.fail_json(msg=f"{path} cannot be read: {error}")
         return
-    problems = judge(servers, module.params["signed"], module.params["forged"], ask)
+    signed, forwarders = module.params["signed"], tuple(module.params["forwarders"])
+    if forwarders:
+        servers, problems = forwarders, judge_forwarders(forwarders, signed, _ask_forwarder)
+    else:
+        problems = judge(servers, signed, module.params["forged"], ask)
     answer = {
         "changed": False,
         "resolvers": list(servers),

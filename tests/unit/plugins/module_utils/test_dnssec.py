@@ -11,6 +11,7 @@ from ansible_collections.postern.mail.plugins.module_utils._dnssec import (
     decode,
     encode,
     judge,
+    judge_forwarders,
     nameservers,
 )
 
@@ -60,6 +61,30 @@ def test_each_reason_for_doubt_is_told(servers: list[str], answers: dict[str, An
     )
 
 
+_SIGNED = Answer(0, False, (b"",), signed=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "doubted"),
+    [
+        ({"192.0.2.1": _SIGNED}, ""),
+        ({"192.0.2.1": _UNPROVED, "192.0.2.2@5353": _SIGNED}, ""),  # unbound asks the other one then
+        ({}, ""),
+        ({"192.0.2.1": Answer(2)}, ""),  # broken for now, which says nothing about signatures
+        ({"192.0.2.1": _UNPROVED}, "192.0.2.1,"),
+        ({"192.0.2.1": _PROVED, "192.0.2.2@5353": Answer(3)}, "192.0.2.1, 192.0.2.2@5353,"),
+    ],
+)
+def test_who_takes_signatures_away_is_told(answers: dict[str, Answer], doubted: str) -> None:
+    def ask(server: str, _name: str, _kind: str) -> Answer:
+        if server not in answers:
+            raise DnsError("it did not answer")
+        return answers[server]
+
+    told = [problem.reason for problem in judge_forwarders(["192.0.2.1", "192.0.2.2@5353"], "example", ask)]
+    assert told == ([f"unbound is to ask {doubted} where the zone example has no signatures"] if doubted else [])
+
+
 def _reply(query: bytes, flags: int, answers: list[bytes], kind: int = 52) -> bytes:
     question = query[12 : query.index(b"\0", 12) + 5]
     records = b"".join(b"\xc0\x0c" + struct.pack("!2HIH", kind, 1, 60, len(each)) + each for each in answers)
@@ -72,7 +97,7 @@ def _reply(query: bytes, flags: int, answers: list[bytes], kind: int = 52) -> by
         (0x81A0, 52, (Answer(0, True, (b"\3\1\1abc",)), False)),
         (0x8180, 52, (Answer(0, False, (b"\3\1\1abc",)), False)),
         (0x8182, 52, (Answer(2, False, (b"\3\1\1abc",)), False)),
-        (0x8380, 46, (Answer(0, False, ()), True)),  # a signature is no answer
+        (0x8380, 46, (Answer(0, False, (), signed=True), True)),  # a signature is no answer
     ],
 )
 def test_an_answer_is_read(flags: int, kind: int, expected: tuple[Answer, bool]) -> None:

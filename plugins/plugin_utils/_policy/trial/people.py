@@ -166,7 +166,8 @@ def _populated(found: People, settings: Settings, tables: Tables, parameter: str
         addresses = [address for address in (user, colleague, alias, f"postmaster@{domain}") if address]
         contents |= {reference: _content(reference, addresses) for reference in unknown}
     for reference in candidates.references(settings, "smtpd_sender_login_maps"):
-        if _is_unknown(settings.policy, reference):
+        # Where it is known that there are no users yet, one is tried as well: whoever comes must not be locked out.
+        if _is_unknown(settings.policy, reference) or not (logins or listed):
             owners = {user: login, alias: login, colleague: colleague if "@" in login else colleague.partition("@")[0]}
             contents[reference] = contents.get(reference) or _owned(reference, owners)
     for reference in _sources(settings, parameter):

@@ -247,7 +247,7 @@ def test_the_failure_itself_is_one_line(bad: Run) -> None:
 
 
 def test_a_good_inventory_passes_without_a_connection(play: Play, tmp_path: Path) -> None:
-    """Also beside variables that only look like ours: own ones, facts, and results of earlier plays."""
+    """Also beside variables that only look like ours (own ones, facts, results of earlier plays), and without users."""
     command = {"ansible.builtin.command": "true", "delegate_to": "localhost", "register": "mail_result"}
     command |= {"vars": {"ansible_connection": "local"}}
     tasks = [command, {"ansible.builtin.set_fact": {"postfix_seen": True}}]
@@ -255,7 +255,7 @@ def test_a_good_inventory_passes_without_a_connection(play: Play, tmp_path: Path
     playbook = tmp_path / "both.yml"
     playbook.write_text(yaml.safe_dump([before, {"import_playbook": "postern.mail.validate"}]))
     more = {"mail_own_variables": ["mail_relay_*"], "mail_relay_token": "x", "postfix_process_limit": "50", "users": []}
-    run = play({**GOOD, **more}, playbook=str(playbook))
+    run = play({**GOOD, **more}, playbook=str(playbook), mx2={"mail_users": [], "mail_postmaster": "me@example.com"})
     assert run.code == 0, run.output
     assert not run.connected
     assert "postern.mail: no mistakes." in run.output

@@ -126,9 +126,7 @@ def test_users_are_made_up_where_tables_are_unknown() -> None:
 @pytest.mark.parametrize(("mailboxes", "outcome"), [("", "accept"), ("jane@example.org jane/\n", "refuse")])
 def test_a_server_without_users_locks_nobody_out(mailboxes: str, outcome: str) -> None:
     """But one does that has mailboxes, and whose owners it does not know."""
-    kept = [
-        line for line in MAIN.splitlines(True) if not line.startswith(("virtual_mailbox_maps", "smtpd_sender_login"))
-    ]
+    kept = [line for line in MAIN.splitlines(True) if not line.startswith(("virtual_mailbox_maps", "smtpd_sender_"))]
     tables = "virtual_mailbox_maps = texthash:/boxes\nsmtpd_sender_login_maps = texthash:/owners\n"
     files = f"# /boxes\n{mailboxes}# /owners\nother@example.net other\n"
     assert rows("".join(kept) + tables + MASTER + files)["roaming-user", "submission/inet"].outcome == outcome

@@ -51,7 +51,7 @@ def profiles(inventory: Inventory) -> Iterator[Mistake]:
     """What a profile costs where it is used."""
     variable = "mail_tls_profile_mx"
     if "tls12_ciphers" in _profile(inventory, variable) and not _profile(inventory, variable)["tls12_ciphers"]:
-        reason = "servers that do not speak TLS 1.3 will bring their mail in plain text, or not at all"
+        reason = "servers that do not speak TLS 1.3 will bring their mail, and get yours, in plain text or not at all"
         fix = "Choose intermediate for port 25, unless you know all who write to you"
         yield Mistake("tls-profile-mx", variable, reason, fix, "", shown(inventory.text(variable)), severity="warning")
     if inventory.values.get("mail_certificate_rsa") is not True:

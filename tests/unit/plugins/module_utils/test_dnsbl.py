@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -157,10 +158,14 @@ def test_the_key_is_asked_before_the_domain() -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """A name server on this machine; it answers 127.0.0.2, over UDP only that the answer is too long."""
     seen: list[bytes] = []
-    tcp = socket.create_server(("127.0.0.1", 0))
-    port = tcp.getsockname()[1]
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", port))
+    while True:  # until a port is free for both
+        tcp = socket.create_server(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        with contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            break
+        tcp.close()
 
     def serve() -> None:
         query, client = udp.recvfrom(512)

@@ -123,7 +123,7 @@ def test_daemon_started_by_apply_is_not_waited_for(lab: Lab) -> None:
 def test_probe_is_repeated_until_it_succeeds(lab: Lab) -> None:
     counter = lab.root / "counter"
     probe = f'echo x >>{counter}; test "$(wc -l <{counter})" -ge 3'
-    lab.run(lab.task(probe=(Command(("sh", "-c", probe)),), probe_timeout=5))
+    lab.run(lab.task(probe=(Command(("sh", "-c", probe)),), probe_timeout=60))
     assert counter.read_text() == "x\nx\nx\n"
 
 

@@ -73,6 +73,7 @@ def ask_world(engine: Engine, container: str) -> Trust:
 def _socket(name: str, port: int) -> str:
     return (
         f"# Where the authority `{name}` is reached; stopped, it is out of reach, and forgets nothing.\n"
-        f"[Unit]\nDescription=ACME server {name}, from outside\n\n"
-        f"[Socket]\nListenStream={port}\nService=acme-forward@{name}.service\n\n[Install]\nWantedBy=sockets.target\n"
+        f"[Unit]\nDescription=ACME server {name}, from outside\nStartLimitIntervalSec=0\n\n"
+        f"[Socket]\nListenStream={port}\nTriggerLimitIntervalSec=0\nService=acme-forward@{name}.service\n\n"
+        "[Install]\nWantedBy=sockets.target\n"
     )

@@ -15,7 +15,8 @@ from postern_lab.network import Subnets, existing_containers
 from postern_lab.project import LabError, project_name, say
 
 _SPEC_LABEL = "postern.spec"
-_BOOT_SECONDS = 90
+# A limit that ends a hang, also on a machine that is busy.
+_BOOT_SECONDS = 600
 
 
 def container_name(lab: str, host: str) -> str:

@@ -24,6 +24,8 @@ from postern_lab.project import LAB_DIR, LabError, say
 
 REPOSITORY = "localhost/postern-lab"
 _IMAGES = LAB_DIR / "images"
+# Seconds before each further attempt at an image: mirrors fail for a moment.
+_PAUSES = (10, 60)
 
 
 def mmdebstrap_arguments(kind: str, suite: str) -> list[str]:
@@ -96,12 +98,21 @@ def _build(engine: Engine, kind: str, suite: str) -> None:
         tarball = Path(directory) / "root.tar"
         arguments = mmdebstrap_arguments(kind, suite)
         command = [*root_prefix(), "env", "TMPDIR=/var/tmp", "mmdebstrap", *arguments, str(tarball)]
-        completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        for pause in (*_PAUSES, None):
+            completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            if completed.returncode == 0 or pause is None:
+                break
+            say(f"building {tag} failed, once more in {pause} s: {_last_words(completed, 3)}")
+            tarball.unlink(missing_ok=True)
+            time.sleep(pause)
         if completed.returncode != 0:
-            words = completed.stderr.decode(errors="replace").splitlines()[-25:]
-            raise LabError(f"mmdebstrap could not build {tag}:\n" + "\n".join(words))
+            raise LabError(f"mmdebstrap could not build {tag}:\n{_last_words(completed, 25)}")
         engine.run("import", str(tarball), tag)
     say(f"image {tag} is ready after {time.monotonic() - started:.0f} s")
+
+
+def _last_words(completed: subprocess.CompletedProcess[bytes], lines: int) -> str:
+    return "\n".join(completed.stderr.decode(errors="replace").splitlines()[-lines:])
 
 
 @contextlib.contextmanager

@@ -34,12 +34,23 @@ def up(engine: Engine, lab: Lab) -> Subnets:
     return subnets
 
 
+# A mirror that fails once must not end an hour of tests.
+_FETCH = """
+printf 'Acquire::Retries "10";\nAcquire::http::Timeout "60";\n' > /etc/apt/apt.conf.d/80lab
+for pause in 5 20 60; do
+    apt-get update --quiet --error-on=any && exit 0
+    sleep $pause
+done
+exec apt-get update --quiet
+"""
+
+
 def fetch_package_lists(engine: Engine, containers: list[str]) -> None:
     """Give new servers what every installed Debian has, and what a dry run needs: the lists of packages."""
     if containers:
         say(f"fetching package lists on {len(containers)} server{'s' if len(containers) > 1 else ''}")
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda container: engine.inside(container, "apt-get", "update", "--quiet"), containers))
+        list(pool.map(lambda container: engine.inside(container, "sh", "-c", _FETCH), containers))
 
 
 def down(engine: Engine, name: str, *, images: bool) -> None:

@@ -59,12 +59,12 @@ class RealSmtpd:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            clean = kind is None and self._process.wait(5) == 0
+            clean = kind is None and self._process.wait(60) == 0
         except subprocess.TimeoutExpired:
             clean = False
         if not clean:
             self._engine.run("rm", "--force", self._name, check=False)
-            self._process.wait(20)
+            self._process.wait(60)
 
     def ask(self, cases: Sequence[Case], *, fresh: bool = False) -> list[Result]:
         """The answers to cases of one policy, in their order. Raises DriverError.
@@ -98,5 +98,5 @@ class RealSmtpd:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise DriverError(f"the driver of {self.release} ended with status {self._process.wait(10)}")
+            raise DriverError(f"the driver of {self.release} ended with status {self._process.wait(60)}")
         return Result(json.loads(line))

@@ -30,6 +30,7 @@ _TTL = 60
 class Log:
     """Listens on /dev/log and keeps the lines of each process."""
 
+    _MARK = b"all before this"
     _LINE = re.compile(rb"<\d+>\S+ +\d+ [\d:]{8} ([^\[:]+)\[(\d+)\]: (.*)", re.DOTALL)
 
     def __init__(self) -> None:
@@ -42,11 +43,18 @@ class Log:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.bind("/dev/log")
         Path("/dev/log").chmod(0o666)
+        self._marks = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._settled = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         while True:
-            found = self._LINE.match(self._socket.recv(65536))
+            line = self._socket.recv(65536)
+            if line == self._MARK:
+                with self._changed:
+                    self._settled += 1
+                    self._changed.notify_all()
+            found = self._LINE.match(line)
             if found:
                 with self._changed:
                     text = found.group(3).decode(errors="replace").rstrip("\n\0")
@@ -55,6 +63,13 @@ class Log:
                         self._dying.add(int(found.group(2)))
                         os.eventfd_write(self.alarm, 1)
                     self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Wait until all is read that was logged before: a process that has ended has nothing more to say."""
+        wanted = self._settled + 1  # only one thread asks
+        self._marks.sendto(self._MARK, "/dev/log")
+        with self._changed:
+            self._changed.wait_for(lambda: self._settled >= wanted, 60)
 
     def dying(self, pid: int) -> bool:
         """Whether the process has said its last word: Postfix then sleeps for a second. Resets the alarm."""
@@ -65,15 +80,14 @@ class Log:
 
     def connected(self, pid: int) -> bool:
         """Whether smtpd got as far as to a client, after it has ended."""
+        self.settle()
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._lines.get(pid)), 0.3)
             return any(line.startswith("connect from") for line in self._lines.get(pid, []))
 
-    def take(self, pid: int, last: re.Pattern[str] | None = None, seconds: float = 1.0) -> list[str]:
-        """The lines of process ``pid`` so far; waits until one matches ``last``. They are forgotten."""
+    def take(self, pid: int) -> list[str]:
+        """The lines of process ``pid`` so far. They are forgotten."""
+        self.settle()
         with self._changed:
-            if last:
-                self._changed.wait_for(lambda: any(map(last.search, self._lines.get(pid, []))), seconds)
             lines = self._lines.pop(pid, [])
             self._dying.discard(pid)
             if len(self._lines) > 1000:  # other daemons' lines are of no use here
@@ -90,7 +104,7 @@ class Dns:
         udp.bind(("127.0.0.1", 53))
         threading.Thread(target=self._listen, args=(udp,), daemon=True).start()
         Path("/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")  # Debian's
-        Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
+        Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:1\n")
 
     def _listen(self, udp: socket.socket) -> None:
         while True:

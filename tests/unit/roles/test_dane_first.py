@@ -133,6 +133,8 @@ async def _dialogue(directory: Path, question: bytes, behind: bytes | None) -> b
         (b"24:postfix [mx.example.org],", None, b"9:NOTFOUND ,"),
         (b"19;postfix example.org,", b"9:NOTFOUND ,", b""),
         (b"99999999:x", b"9:NOTFOUND ,", b""),
+        (b"9" * 5000 + b":x", b"9:NOTFOUND ,", b""),
+        (b"9" * 100000, b"9:NOTFOUND ,", b""),
         (b"3:abcd", b"9:NOTFOUND ,", b""),
         (b"", b"9:NOTFOUND ,", b""),
     ],

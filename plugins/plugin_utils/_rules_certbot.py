@@ -49,6 +49,8 @@ _SHARED = {
 }
 _SHARED |= {"/etc/letsencrypt", "/etc/postfix", "/etc/dovecot", "/usr/local/lib/postern"}
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+# Debian's DNS plugins that take no file of credentials, which the role gives to each.
+_WITHOUT_CREDENTIALS = {"dns-route53", "dns-standalone"}
 # What the role says itself, or what would make it wait for a person.
 _OWN_ARGUMENTS = {
     "-d": "certbot_names",
@@ -181,6 +183,10 @@ def _plugin(inventory: Inventory) -> Iterator[Mistake]:
     elif name == "dns-rfc2136":
         fix = "Write: certbot_challenge: rfc2136"
         yield Mistake("certbot-plugin", "certbot_plugin_name", "it has variables of its own", fix, value=shown(name))
+    elif name in _WITHOUT_CREDENTIALS:
+        reason = "it takes no credentials from a file, so the role cannot use it"
+        fix = "Use certbot_challenge: rfc2136, webroot or standalone, or a plugin that does"
+        yield Mistake("certbot-plugin", "certbot_plugin_name", reason, fix, value=shown(name))
     elif name and package and package != f"python3-certbot-{name}":
         reason = f"it is not the package of {name}: Debian calls that python3-certbot-{name}"
         fix = f"Write: certbot_plugin_package: python3-certbot-{name}"

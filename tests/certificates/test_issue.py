@@ -100,7 +100,8 @@ def test_proof_by_dns(lab: Lab, server: Server, aside: dict[str, Any]) -> None:
         "renewal": {"authenticator": "dns-rfc2136", "dns_rfc2136_credentials": credentials},
     }
     if server.run("test", "-d", "/usr/lib/python3/dist-packages/certbot_dns_rfc2136", check=False).returncode:
-        server.run("apt-get", "install", "-y", "--no-install-recommends", "python3-certbot-dns-rfc2136", timeout=300)
+        install = "apt-get install -y --no-install-recommends python3-certbot-dns-rfc2136"
+        server.shell(f"for try in 1 2 3; do {install} && exit 0; sleep 10; done; exit 1", timeout=600)
     try:
         for secret, expected in ((UPDATE_SECRET, 0), ("d3JvbmcgZm9yIHRoaXMgdGVzdCwgbG9uZyBlbm91Z2g=", 1)):
             text = "".join(f"dns_rfc2136_{key} = {value}\n" for key, value in {**lines, "secret": secret}.items())
@@ -111,6 +112,65 @@ def test_proof_by_dns(lab: Lab, server: Server, aside: dict[str, Any]) -> None:
             assert secret not in said
     finally:
         server.run("rm", "-f", credentials)
+
+
+@pytest.mark.parametrize("left", ["a killed run", "a copy without links"])
+def test_what_is_left_of_a_certificate_is_not_in_the_way(server: Server, aside: dict[str, Any], left: str) -> None:
+    """certbot would take it for another one's, put the new one elsewhere, and ask for one at each run."""
+    assert issue(server, aside)[0] == 0
+    if left == "a killed run":
+        server.shell("cd /etc/letsencrypt; : > renewal/aside.conf; rm live/aside/chain.pem")
+    else:
+        server.shell("cd /etc/letsencrypt/live; cp -rL aside copy; rm -r aside; mv copy aside")
+    try:
+        status, said = issue(server, aside)
+        assert status == 0 and "what was left of it is in /etc/letsencrypt/aside/" in said, said
+        assert issue(server, aside) == (0, "")
+        assert server.shell("ls /etc/letsencrypt/renewal/aside*").split() == ["/etc/letsencrypt/renewal/aside.conf"]
+    finally:
+        server.run("rm", "-rf", "/etc/letsencrypt/aside")
+
+
+LOCKED = """
+import fcntl, pathlib, time
+with open("/etc/letsencrypt/.certbot.lock", "w") as stream:
+    fcntl.lockf(stream, fcntl.LOCK_EX)
+    pathlib.Path("/run/locked").touch()
+    time.sleep(6)
+"""
+
+
+def test_another_certbot_at_work_is_waited_for(server: Server, aside: dict[str, Any]) -> None:
+    server.run("systemd-run", "-q", "--unit=locking", "python3", "-c", LOCKED)
+    try:
+        server.wait_until("certbot is locked", "test -e /run/locked")
+        status, said = issue(server, aside)
+    finally:
+        server.run("systemctl", "stop", "locking", check=False)
+        server.run("rm", "-f", "/run/locked")
+    assert status == 0 and "issued a certificate" in said, said
+
+
+def test_what_is_wanted_no_more_is_kept_and_not_renewed(server: Server) -> None:
+    own = settings_of(server)
+    name = next((each["name"] for each in own["lineages"] if each["pair"] == "rsa"), "")
+    if not name:
+        pytest.skip("no second certificate")
+    settings = f"/etc/letsencrypt/renewal/{name}.conf"
+    server.shell(f"cp -p {SETTINGS} /root/kept.json")
+    try:
+        server.run("tee", SETTINGS, data=json.dumps({**own, "lineages": own["lineages"][:1]}).encode())
+        assert f"{name}: certbot renews it no more" in server.output(PROGRAM, "issue", timeout=180)
+        assert server.output(PROGRAM, "plan") == ""
+        server.shell(f"sed -i '1i renew_before_expiry = 999 days' {settings}")  # due now, if it were renewed at all
+        before = server.output("sha256sum", f"/etc/letsencrypt/live/{name}/cert.pem")
+        server.run("certbot", "renew", "--cert-name", name, "--no-random-sleep-on-renew", timeout=180)
+        assert server.output("sha256sum", f"/etc/letsencrypt/live/{name}/cert.pem") == before
+    finally:
+        server.shell(f"mv /root/kept.json {SETTINGS}; sed -i '/^renew_before_expiry = 999/d' {settings}")
+        said = server.output(PROGRAM, "issue", timeout=180)
+    assert said == f"{name}: certbot remembers autorenew"
+    assert "autorenew" not in server.output("cat", settings)
 
 
 def test_port_80_is_taken(server: Server, aside: dict[str, Any]) -> None:

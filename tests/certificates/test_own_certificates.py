@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.disturbs, pytest.mark.together]
 FEATURES = ["dovecot", "sasl", "postfix", "certificate_watch"]
 OWN = "/root/own"
 WATCH = "/usr/local/lib/postern/certificate-watch"
+WATCHED = "/etc/postern/certificate-watch.json"
 CHANGED = re.compile(r"changed=(\d+)")
 
 
@@ -32,7 +33,7 @@ def changes(output: str) -> list[int]:
 def kept(server: Server) -> Iterator[None]:
     """Put back what a run of the playbook changes: the pair that is served, and who it comes from."""
     known = settings(server)
-    paths = [SETTINGS, known["main"]["certificate"], known["main"]["key"]]
+    paths = [SETTINGS, WATCHED, known["main"]["certificate"], known["main"]["key"]]
     former = {path: server.run("cat", path).stdout.decode() for path in paths}
     try:
         yield
@@ -54,7 +55,7 @@ def brought(lab: Lab, servers: Sequence[Server]) -> Iterator[list[int]]:
     with contextlib.ExitStack() as stack:
         for server in servers:
             stack.enter_context(kept(server))
-        arguments = ("--tags=mail", f"--extra-vars={json.dumps(given)}")
+        arguments = ("--tags=mail,certificate_watch", f"--extra-vars={json.dumps(given)}")
         __, output = playbooks.run(lab, "site", *arguments)
         assert key_pem().splitlines()[1] not in output
         __, again = playbooks.run(lab, "site", *arguments)

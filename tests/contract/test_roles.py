@@ -139,7 +139,7 @@ def _consumers() -> list[Role]:
 
 
 def test_contributions_are_consumed_and_published_by_somebody() -> None:
-    assert {role.name for role in _consumers()} == {"certbot", "dns", "dovecot", "postfix"}
+    assert {role.name for role in _consumers()} == {"certbot", "certificate_watch", "dns", "dovecot", "postfix"}
     assert any((role.path / "vars/main/publishes.yml").exists() for role in ROLES)
 
 

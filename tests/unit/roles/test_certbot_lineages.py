@@ -83,24 +83,42 @@ class Host:
         monkeypatch.setenv("PATH", f"{root / 'bin'}:/usr/bin:/bin")
         monkeypatch.setattr(program, "LETSENCRYPT", root / "letsencrypt")
         monkeypatch.setattr(program, "LOG", root / "log")
-        monkeypatch.setattr(program, "CONTACT", root / "contact.json")
+        monkeypatch.setattr(program, "STATE", root / "state")
+        monkeypatch.setattr(program, "SETTINGS", root / "settings.json")
+        monkeypatch.setattr(program, "PAUSE_SECONDS", 0.0)
 
     def write_program(self, name: str, body: str = "") -> None:
         path = self.root / "bin" / name
         path.write_text(f'#!/bin/sh\necho "{name} $*" >> {self.calls}\n{body}\n')
         path.chmod(0o755)
 
-    def have(self, names: tuple[str, ...] = (NAME, "imap.example.org"), days: int = 60, conf: str = CONF) -> None:
-        live, renewal = self.root / "letsencrypt/live" / NAME, self.root / "letsencrypt/renewal"
-        live.mkdir(parents=True)
-        renewal.mkdir(parents=True)
+    def have(
+        self,
+        names: tuple[str, ...] = (NAME, "imap.example.org"),
+        days: int = 60,
+        conf: str = CONF,
+        *,
+        lineage: str = NAME,
+        root: str = "letsencrypt",
+    ) -> None:
+        """A certificate as certbot keeps it."""
+        live, archive, renewal = (self.root / root / kind / lineage for kind in ("live", "archive", "renewal"))
+        for directory in (live, archive, renewal.parent):
+            directory.mkdir(parents=True, exist_ok=True)
         text, key = certificate(names, days)
-        (live / "fullchain.pem").write_text(text)
-        (live / "privkey.pem").write_text(key)
-        (renewal / f"{NAME}.conf").write_text(conf)
+        for kind, content in {"cert": text, "chain": "", "fullchain": text, "privkey": key}.items():
+            (archive / f"{kind}1.pem").write_text(content)
+            (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}1.pem")
+        renewal.with_name(f"{lineage}.conf").write_text(conf)
 
-    def conf(self) -> str:
-        return (self.root / "letsencrypt/renewal" / f"{NAME}.conf").read_text()
+    def will_issue(self, names: tuple[str, ...] = (NAME, "imap.example.org")) -> str:
+        """Shell: certbot finds a new certificate in this archive, when there is none of the name."""
+        self.have(names, root="next")
+        (self.root / "letsencrypt").mkdir(exist_ok=True)
+        return f'[ "$2" != certonly ] || cp -a {self.root}/next/. {self.root}/letsencrypt'
+
+    def conf(self, lineage: str = NAME) -> str:
+        return (self.root / "letsencrypt/renewal" / f"{lineage}.conf").read_text()
 
     def called(self, name: str) -> list[str]:
         return [line for line in self.calls.read_text().splitlines() if line.startswith(f"{name} ")]
@@ -180,6 +198,121 @@ def test_a_refusal_is_told_in_the_words_of_certbot_and_what_there_is_stays_in_us
     assert status == 1
     assert "certbot says:\nurn:ietf:params:acme:error:caa" in said and "debug log" not in said
     assert len(host.called("tool")) == 1
+
+
+def test_of_names_under_a_wildcard_the_wildcard_alone_is_asked_for(host: Host, run: Run) -> None:
+    """Let's Encrypt refuses a request with both."""
+    names = [NAME, "*.example.org", "a.b.example.org", "example.org"]
+    host.have((NAME,))
+    run("issue", names=names)
+    (call,) = host.called("certbot")
+    assert "--domain *.example.org --domain a.b.example.org --domain example.org --force" in call
+    assert NAME not in call.partition("--domain")[2]
+
+
+@pytest.mark.parametrize("present", [("*.example.org",), (NAME, "*.example.org")])
+def test_a_wildcard_has_the_names_under_it(present: tuple[str, ...], host: Host, run: Run) -> None:
+    host.have(present)
+    assert run("plan", names=[NAME, "*.example.org"]) == (0, "")
+    (host.root / "served.pem").write_text(certificate(present, 10)[0])
+    run("deploy", names=[NAME, "*.example.org"])
+    assert host.called("tool")[0].endswith(f"--name {NAME} --name *.example.org")
+
+
+def broken(host: Host, what: str) -> None:
+    live, conf = host.root / "letsencrypt/live" / NAME, host.root / f"letsencrypt/renewal/{NAME}.conf"
+    if what == "killed":
+        conf.write_text("")
+    elif what == "a copy":
+        for path in live.iterdir():
+            text = path.read_text()
+            path.unlink()
+            path.write_text(text)
+    elif what == "no settings":
+        conf.unlink()
+    elif what == "no links":
+        for path in live.iterdir():
+            path.unlink()
+        live.rmdir()
+
+
+@pytest.mark.parametrize("what", ["killed", "a copy", "no settings", "no links"])
+def test_what_is_left_of_a_certificate_is_not_in_the_way_of_the_next(what: str, host: Host, run: Run) -> None:
+    """certbot would ask for one, find the place taken, and ask for another one each time."""
+    host.have()
+    broken(host, what)
+    host.write_program("certbot", host.will_issue())
+    assert run("plan")[1].endswith("what is left of it cannot be renewed\n")
+    status, said = run("issue")
+    assert status == 0 and "what was left of it is in" in said, said
+    assert run("issue") == (0, "")
+    assert len([call for call in host.called("certbot") if "certonly" in call]) == 1
+    kept = list((host.root / "letsencrypt/aside").glob(f"{NAME}-*/archive/privkey1.pem"))
+    assert len(kept) == 1
+
+
+def test_a_certificate_that_is_not_where_it_belongs_is_no_success(host: Host, run: Run) -> None:
+    status, said = run("issue")
+    assert status == 1 and f"live/{NAME} is not there as it makes it" in said
+
+
+def test_another_certbot_is_waited_for_and_may_have_done_it(host: Host, run: Run) -> None:
+    busy = "Another instance of Certbot is already running."
+    body = f"[ -e {host.root}/over ] || {{ {host.will_issue()}; touch {host.root}/over; echo {busy} >&2; exit 1; }}"
+    host.write_program("certbot", body)
+    assert run("issue")[0] == 0
+    assert len(host.called("certbot")) == 1
+
+
+def test_another_certbot_that_does_not_end(host: Host, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "BUSY_SECONDS", 0.0)
+    host.write_program("certbot", "echo Another instance of Certbot is already running. >&2; exit 1")
+    status, said = run("issue")
+    assert status == 1 and "certbot says:\nAnother instance" in said
+
+
+@pytest.mark.parametrize(("failures", "calls", "status"), [(2, 3, 0), (3, 3, 1)])
+def test_a_number_used_up_is_tried_again(failures: int, calls: int, status: int, host: Host, run: Run) -> None:
+    count = f"$(wc -l < {host.calls})"
+    host.write_program(
+        "certbot",
+        f"[ {count} -gt {failures} ] || {{ echo urn:ietf:params:acme:error:badNonce >&2; exit 1; }}\n"
+        + host.will_issue(),
+    )
+    assert run("issue")[0] == status
+    assert len(host.called("certbot")) == calls
+
+
+OLD = "old.example.org"
+
+
+def test_what_is_wanted_no_more_is_kept_and_not_renewed(host: Host, run: Run) -> None:
+    """The second certificate without any memory, one of a former name of the server with it."""
+    host.have()
+    host.have(lineage=f"{NAME}-rsa")
+    host.have(lineage=OLD)
+    assert run("plan")[1] == f"{NAME}-rsa: let certbot renew it no more\n"
+    assert run("issue")[0] == 0
+    assert "autorenew = False\n" in host.conf(f"{NAME}-rsa") and "autorenew" not in host.conf(OLD)
+    assert run("issue") == run("plan") == (0, "")
+    program.remember("certbot-lineages.json", [OLD, "gone.example.org"])
+    assert f"{OLD}: certbot renews it no more" in run("issue")[1]
+    assert "autorenew = False\n" in host.conf(OLD) and "autorenew" not in host.conf()
+    assert host.called("certbot") == []
+
+
+def test_what_is_wanted_again_is_renewed_again(host: Host, run: Run) -> None:
+    host.have(conf=f"{CONF}autorenew = False\n")
+    assert run("issue")[1] == f"{NAME}: certbot remembers autorenew\n"
+    assert "autorenew" not in host.conf()
+
+
+def test_a_trial_with_other_settings_ends_nothing(host: Host, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.have()
+    host.have(lineage=f"{NAME}-rsa")
+    monkeypatch.setattr(program, "SETTINGS", host.root / "others.json")
+    assert run("plan") == run("issue") == (0, "")
+    assert "autorenew" not in host.conf(f"{NAME}-rsa")
 
 
 def test_what_the_authority_answered_is_told_where_certbot_does_not(host: Host, run: Run) -> None:

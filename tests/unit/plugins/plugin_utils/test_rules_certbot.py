@@ -86,6 +86,7 @@ def test_names(values: dict[str, Any], expected: list[tuple[str, str]]) -> None:
         ),
         ({**_PLUGIN, "certbot_plugin_name": "nginx"}, [("certbot-plugin", "certbot_plugin_name")]),
         ({**_PLUGIN, "certbot_plugin_name": "dns-rfc2136"}, [("certbot-plugin", "certbot_plugin_name")]),
+        ({**_PLUGIN, "certbot_plugin_name": "dns-route53"}, [("certbot-plugin", "certbot_plugin_name")]),
         ({"certbot_challenge": "webroot", "certbot_webroot": ""}, [("certbot-challenge", "certbot_webroot")]),
         ({"certbot_challenge": "webroot", "certbot_webroot": "www"}, [("certbot-challenge", "certbot_webroot")]),
         ({"certbot_challenge": "webroot", "certbot_webroot": "/var/www/html"}, []),

@@ -34,7 +34,7 @@ class Page:
 def get(world: Host, url: str, *options: str) -> Page:
     """From outside, by the name's own address, with a verified certificate; status 0 is no answer at all."""
     words = shlex.join(
-        ["-sS", "--max-time", "20", "-w", r"\n%{http_code}|%{content_type}|%{redirect_url}", *options, url]
+        ["-sS", "--max-time", "60", "-w", r"\n%{http_code}|%{content_type}|%{redirect_url}", *options, url]
     )
     output = world.run("bash", "-c", f"curl --cacert <({ROOTS}) {words}", check=False).stdout.decode()
     body, __, last = output.rpartition("\n")
@@ -43,7 +43,7 @@ def get(world: Host, url: str, *options: str) -> Page:
 
 
 def text_of(lab: Lab, name: str) -> list[str]:
-    answer = dns.query.udp(dns.message.make_query(name, "TXT"), lab.dns, timeout=10).answer
+    answer = dns.query.udp(dns.message.make_query(name, "TXT"), lab.dns, timeout=60).answer
     return ["".join(part.decode() for part in record.strings) for rrset in answer for record in rrset]
 
 
@@ -194,6 +194,10 @@ def test_enforce_with_a_certificate_that_senders_accept(lab: Lab) -> None:
         # nginx answers with its old configuration for a moment.
         enforced = {**before, "mode": ["enforce"]}
         wait_for("the new policy", lambda: policy_of(lab, server.domain)[0] == enforced)
+        status, output = apply(lab, server, "--extra-vars=web_mta_sts_stage=off")
+        assert status != 0
+        assert "senders remember that for its max_age" in " ".join(output.split())
+        assert policy_of(lab, server.domain)[0] == enforced
     wait_for("the former policy", lambda: policy_of(lab, server.domain)[0] == before)
 
 

@@ -17,12 +17,13 @@ from postern_lab.project import ROOT
 LAB = "audit"
 
 # Everything that an audit could leave behind: content, owner, mode and time of every file; what runs, and since when.
+# But for what tlsmgr(8) writes by itself, now and then.
 _SNAPSHOT = r"""
-find /etc /root /home /usr/lib/postfix /var/lib/postfix /var/spool/cron -xdev \
+find /etc /root /home /usr/lib/postfix /var/lib/postfix /var/spool/cron -xdev -not -name prng_exch \
     -printf '%p %y %m %u %g %s %T@ %l\n' 2> /dev/null | sort
 find /var/spool/postfix -xdev -not -name tmp -printf '%p %y %m %u %g %s %T@ %l\n' | sort
 find /tmp /var/tmp -mindepth 1 -xdev -printf '%p %y %m %u %g %s %T@ %l\n' | sort
-find /etc /var/lib/postfix -xdev -type f -print0 | sort -z | xargs -0 sha256sum
+find /etc /var/lib/postfix -xdev -type f -not -name prng_exch -print0 | sort -z | xargs -0 sha256sum
 systemctl list-units --type=service --state=running --no-legend --plain | sort
 stat --format='%n %Y' "/proc/$(cat /var/spool/postfix/pid/master.pid | tr -d ' ')"
 """
@@ -53,7 +54,7 @@ def play(playbook: str, *arguments: str, directory: Path) -> Played:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
     print(done.stdout)

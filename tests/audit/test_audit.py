@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from auditing import Played, play
+from dialogue.journal import Journal
 from dialogue.lab import Server
 
 # What the configurations in molecule/audit/files were given on purpose.
@@ -72,7 +73,7 @@ def test_explain_says_what_the_server_really_answers(servers: dict[str, Server],
     server = servers["mx-old"]
     gateway = server.output("sh", "-c", "ip -4 route show default | cut -d' ' -f3")
     sender, recipient = "somebody@world.example", "root@old.example"
-    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=60) as client:
+    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=120) as client:
         client.ehlo()
         client.mail(sender)
         code, text = client.rcpt(recipient)
@@ -98,7 +99,7 @@ def test_the_open_relay_is_one(servers: dict[str, Server], audited: Played) -> N
     ]
     session = finding["session"]
     with smtplib.SMTP(
-        servers["mx-old"].address, 25, local_hostname=session["helo"] or "x.example", timeout=20
+        servers["mx-old"].address, 25, local_hostname=session["helo"] or "x.example", timeout=120
     ) as client:
         client.ehlo()
         client.mail(session["sender"])
@@ -109,10 +110,12 @@ def test_the_open_relay_is_one(servers: dict[str, Server], audited: Played) -> N
 def test_a_log_line_is_understood(servers: dict[str, Server], visit: Any, tmp_path: Path) -> None:
     """A line as this Postfix has written it just now."""
     server = servers["mx-old"]
-    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=60) as client:
+    log = Journal(server)
+    with smtplib.SMTP(server.address, 25, local_hostname="client.world.example", timeout=120) as client:
         client.ehlo()
         client.mail("somebody@world.example")
         client.rcpt("root@old.example")
+    log.wait("NOQUEUE: reject")
     line = server.shell("journalctl --no-pager --output=short --grep 'NOQUEUE: reject' --lines 1 | tail -1")
     told = play("explain", "--limit", "mx-old", "-e", f'{{"log": "{line}"}}', directory=tmp_path)
     assert told.status == 0 and "The configuration of today still answers so." in told.output, line

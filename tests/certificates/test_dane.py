@@ -9,26 +9,24 @@ from collections.abc import Iterator, Sequence
 
 import dns.message
 import dns.query
-import dns.rcode
-import dns.tsigkeyring
 import dns.update
 import pytest
-from dialogue import playbooks
+from dialogue import playbooks, zone
 from dialogue.lab import Lab, Server
-from postern_lab.world import UPDATE_ALGORITHM, UPDATE_KEY, UPDATE_SECRET
 
 pytestmark = pytest.mark.usefixtures("published")
 
 DIRECTORY = "/var/lib/postern/dane"
 TOOL = "/usr/local/lib/postern/certificate"
-# A collector of reports: it keeps the first datagram.
+# A collector of reports: it keeps the first datagram that has the words in it.
 LISTENER = """
 import os, socket, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 listener.bind(sys.argv[1] + "/socket")
 os.chmod(sys.argv[1] + "/socket", 0o666)
-listener.settimeout(30)
-data = listener.recv(65536)
+data = b""
+while sys.argv[2].encode() not in data:
+    data = listener.recv(65536)
 with open(sys.argv[1] + "/staged", "wb") as stream:
     stream.write(data)
 os.rename(sys.argv[1] + "/staged", sys.argv[1] + "/datagram")
@@ -52,7 +50,9 @@ def test_its_own_records_prove_it(server: Server) -> None:
 
 
 def test_records_are_of_the_key_in_use_and_of_the_next(server: Server, lab: Lab) -> None:
-    answer = dns.query.udp(dns.message.make_query(f"_25._tcp.{server.hostname}.", "TLSA"), lab.dns, timeout=10)
+    answer = dns.query.udp(
+        dns.message.make_query(f"_25._tcp.{server.hostname}.", "TLSA"), lab.dns, timeout=zone.QUERY_SECONDS
+    )
     there = {record.to_text() for rrset in answer.answer for record in rrset}
     own = keys(server)
     assert {f"3 1 1 {own['current']}", f"3 1 1 {own['next']}"} <= there
@@ -132,18 +132,18 @@ def reporting(server: Server, lab: Lab) -> Iterator[str]:
     ]
 
     def update(add: bool) -> None:
-        keyring = dns.tsigkeyring.from_text({UPDATE_KEY: UPDATE_SECRET})
-        message = dns.update.UpdateMessage(server.domain, keyring=keyring, keyalgorithm=UPDATE_ALGORITHM)
-        for owner, kind, value in records:
-            message.delete(f"{owner}.", kind)
-            if add:
-                message.add(f"{owner}.", 60, kind, value)
-        assert dns.query.tcp(message, lab.dns, timeout=10).rcode() == dns.rcode.NOERROR
+        def change(message: dns.update.UpdateMessage) -> None:
+            for owner, kind, value in records:
+                message.delete(f"{owner}.", kind)
+                if add:
+                    message.add(f"{owner}.", 60, kind, value)
+
+        zone.update(lab, server.domain, change)
 
     update(True)
     directory = "/run/reports"
     server.run("mkdir", "-p", directory)
-    server.run("systemd-run", "--quiet", "--unit=reports", "python3", "-c", LISTENER, directory)
+    server.run("systemd-run", "--quiet", "--collect", "--unit=reports", "python3", "-c", LISTENER, directory, name)
     server.shell(f"""
         until [ -S {directory}/socket ]; do sleep 0.1; done
         cp -p /etc/postfix/main.cf {directory}/main.cf
@@ -168,7 +168,7 @@ def test_postfix_tells_a_collector_what_it_saw(server: Server, request: pytest.F
         pytest.skip("Postfix 3.7 cannot; the role refuses the variable there")
     name = request.getfixturevalue("reporting")
     server.run("sendmail", "-f", server.address_of("alice"), f"friend@{name}", data=b"Subject: reports\n\nseen\n")
-    server.shell("for try in $(seq 150); do [ -e /run/reports/datagram ] && exit 0; sleep 0.2; done; exit 1")
+    server.wait_until("the report", "[ -e /run/reports/datagram ]")
     told = json.loads(server.output("cat", "/run/reports/datagram"))
     assert told["d"] == name
     assert told["policies"][0]["policy-domain"] == "mx.dane-good.example"

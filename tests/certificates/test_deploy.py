@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import pytest
 from dialogue.journal import Journal
 from dialogue.lab import Server
-from dialogue.served import Authority, Pair, new_key, serials
+from dialogue.served import Authority, Pair, new_key, serials, settled
 
 pytestmark = pytest.mark.disturbs
 
@@ -31,7 +31,8 @@ def authority() -> Authority:
 @pytest.fixture
 def in_use(server: Server) -> Iterator[dict[str, int]]:
     """What is served now, and must be afterwards: files and services are put back by certbot's own command."""
-    yield serials(server)
+    # A test before may have let the services change.
+    yield settled(server, within=lambda now: len(set(now.values())) == 1)
     server.run("rm", "-rf", BROUGHT)
     server.run("/usr/local/lib/postern/certbot-lineages", "deploy", timeout=180)
 
@@ -89,9 +90,8 @@ def test_a_good_pair_is_served_everywhere_and_the_way_back_as_well(
 ) -> None:
     bring(server, authority, authority.pair([server.hostname], own_key(server)))
     said = server.output(*DEPLOY, timeout=180)
-    now = serials(server)
     assert "is served at" in said
-    assert len(set(now.values())) == 1 and not set(now.values()) & set(in_use.values())
+    settled(server, within=lambda now: len(set(now.values())) == 1 and not set(now.values()) & set(in_use.values()))
     assert server.output(*DEPLOY, timeout=180) == ""
 
 
@@ -110,7 +110,7 @@ def test_services_that_do_not_take_it_get_the_former_one_back(
     assert fingerprint(server) == before
     server.run("systemctl", "reload", "dovecot")  # what started meanwhile may have read the new one
     server.shell("systemctl reload postfix 2> /dev/null || postfix reload")
-    assert serials(server) == in_use
+    settled(server, within=lambda now: now == in_use)
 
 
 def test_the_hook_gets_a_key_that_is_another_one(server: Server, authority: Authority, in_use: dict[str, int]) -> None:

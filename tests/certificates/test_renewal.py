@@ -12,7 +12,7 @@ import pytest
 from dialogue.clients import send_in
 from dialogue.imap import Mailbox
 from dialogue.lab import Host, Lab, Server
-from dialogue.served import SERVICES, public_key, serials, shown
+from dialogue.served import SERVICES, public_key, serials, settled, shown
 
 pytestmark = pytest.mark.disturbs
 
@@ -29,7 +29,7 @@ def test_the_timer_runs(server: Server) -> None:
 
 
 def test_a_renewal_is_served_while_sessions_stay_and_mail_flows(server: Server) -> None:
-    before = serials(server)
+    before = settled(server, within=lambda now: len(set(now.values())) == 1)
     keys = {service: public_key(shown(server, service)) for service in SERVICES}
     tokens: list[str] = []
     over = threading.Event()
@@ -47,14 +47,13 @@ def test_a_renewal_is_served_while_sessions_stay_and_mail_flows(server: Server) 
             renew(server)
         finally:
             over.set()
-            sender.join(120)
+            sender.join()
         assert mailbox.client.noop()[0] == "OK"  # the session that was open before
         assert tokens
         for token in tokens:
             assert len(mailbox.wait(token)) == 1
             mailbox.delete(token)
-    after = serials(server)
-    assert len(set(after.values())) == 1 and not set(after.values()) & set(before.values())
+    settled(server, within=lambda now: len(set(now.values())) == 1 and not set(now.values()) & set(before.values()))
     # What DNS says of the key stays true.
     assert {service: public_key(shown(server, service)) for service in SERVICES} == keys
 

@@ -56,7 +56,7 @@ def test_order_of_suites(handshakes: Handshakes, server: Server, service: str, o
 def test_tickets(lab: Lab, server: Server, service: str, resumed: bool) -> None:
     """Postfix's are of use for an hour; Dovecot's would be of none."""
     upgrade = f"-starttls {STARTTLS[service]}" if STARTTLS[service] else ""
-    client = f"timeout 15 openssl s_client -tls1_2 -connect {server.address}:{server.ports[service]} {upgrade}"
+    client = f"timeout 60 openssl s_client -tls1_2 -connect {server.address}:{server.ports[service]} {upgrade}"
     answer = lab.world.shell(
         f"session=$(mktemp); sleep 0.1 | {client} -sess_out $session >/dev/null 2>&1;"
         f"sleep 0.1 | {client} -sess_in $session 2>&1 | grep -E '^(Reused|New),'; rm $session"

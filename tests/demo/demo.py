@@ -23,7 +23,7 @@ LAB = ROOT / "bin/lab"
 T = TypeVar("T")
 
 WORLD_USER = "friend@world.example"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 
 
 class DemoError(Exception):

@@ -46,7 +46,7 @@ def _send_around(server: Server, token: str, before: str, kill: str) -> list[Rep
     """All replies of a session; ``kill`` happens before the command ``before``."""
     bob = server.address_of("bob")
     replies = []
-    with Smtp(server.address, server.ports["smtp"], timeout=60) as client:
+    with Smtp(server.address, server.ports["smtp"], timeout=240) as client:
         replies.append(client.ehlo(HELO))
         for step, line in zip(STEPS, (f"MAIL FROM:<{FRIEND}>", f"RCPT TO:<{bob}>", "DATA"), strict=True):
             if step == before:
@@ -60,7 +60,7 @@ def _send_around(server: Server, token: str, before: str, kill: str) -> list[Rep
 
 
 def _accepts(server: Server, token: str) -> bool:
-    with contextlib.suppress(OSError, AssertionError), stranger(server, timeout=60) as client:
+    with contextlib.suppress(OSError, AssertionError), stranger(server) as client:
         bob = server.address_of("bob")
         return client.transaction(FRIEND, bob, plain(token, FRIEND, bob)).code == 250
     return False
@@ -118,7 +118,7 @@ def stopped(server: Server, unit: str) -> Iterator[None]:
 
 def _incoming(server: Server, token: str) -> Reply:
     alice = server.address_of("alice")
-    with Smtp(server.address, server.ports["smtp"], timeout=60) as client:
+    with Smtp(server.address, server.ports["smtp"], timeout=240) as client:
         reply = client.ehlo(HELO)
         return client.transaction(FRIEND, alice, plain(token, FRIEND, alice)) if reply.code == 250 else reply
 
@@ -175,7 +175,7 @@ _PARTS = r"""ps -eo pid=,comm=,args= | awk '$2 ~ /^(opendkim|opendmarc|dnsblog|t
 
 @Everywhere
 def chaos(server: Server) -> Chaos:
-    return kill_under_load(server, _PARTS, lambda: _accepts(server, new_token()), seconds=15)
+    return kill_under_load(server, _PARTS, lambda: _accepts(server, new_token()), seconds=15, kills=5, mails=10)
 
 
 def test_random_kills_of_the_chain_under_load_lose_nothing(server: Server, servers: Sequence[Server]) -> None:

@@ -70,7 +70,7 @@ def test_a_rotation_from_beginning_to_end(lab: Lab, servers: Sequence[Server]) -
         assert (signature.selector, signature.valid) == (before[server], True)
 
     # It answers again: the same command goes on where it stopped.
-    rotate(lab, "opendkim_rotate_now=true", "opendkim_rotate_wait=120")
+    rotate(lab, "opendkim_rotate_now=true", "opendkim_rotate_wait=600")
     after = {server: state(server)[server.domain] for server in servers}
     for server in servers:
         assert after[server]["retiring"] == before[server]

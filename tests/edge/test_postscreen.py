@@ -8,6 +8,7 @@ import contextlib
 import re
 
 import pytest
+from dialogue.clients import reload_postfix
 from dialogue.imap import arrived
 from dialogue.journal import Journal
 from dialogue.lab import Lab, Server, wait_for
@@ -22,7 +23,8 @@ FRIEND = "friend@world.example"
 @pytest.fixture
 def unknown(server: Server) -> None:
     """All clients are strangers again: the memory is lost."""
-    server.shell("rm -f /var/lib/postfix/postscreen_cache.lmdb* && postfix reload 2>&1")
+    server.shell("rm -f /var/lib/postfix/postscreen_cache.lmdb*")
+    reload_postfix(server)
 
 
 def session(client: Smtp, number: int, recipient: str) -> tuple[Reply, str]:
@@ -176,7 +178,8 @@ def test_dead_lists_let_everybody_in(lab: Lab, server: Server, resolver: str) ->
     server.shell("cp /etc/resolv.conf /etc/resolv.conf.kept")
     try:
         lines = f"options timeout:1 attempts:1\nnameserver {resolver}\n"
-        server.shell(f"printf '{lines}' > /etc/resolv.conf; postfix reload 2>&1")
+        server.shell(f"printf '{lines}' > /etc/resolv.conf")
+        reload_postfix(server)
         with connect(lab, server, LISTED) as client:
             client.ehlo(HELO[LISTED])
             assert client.mail(FRIEND).code == 250
@@ -185,7 +188,8 @@ def test_dead_lists_let_everybody_in(lab: Lab, server: Server, resolver: str) ->
             assert reply.code in (250, 450), reply
     finally:
         # The file is a mount in containers: it can be written, not replaced.
-        server.shell("cat /etc/resolv.conf.kept > /etc/resolv.conf; rm /etc/resolv.conf.kept; postfix reload 2>&1")
+        server.shell("cat /etc/resolv.conf.kept > /etc/resolv.conf; rm /etc/resolv.conf.kept")
+        reload_postfix(server)
 
 
 def test_the_machine_that_tests_is_a_stranger_and_passes(server: Server, lab: Lab) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from dialogue.clients import submitter
+from dialogue.clients import reload_postfix, submitter
 from dialogue.fields import fields
 from dialogue.imap import Mailbox, arrived
 from dialogue.journal import Journal
@@ -144,15 +144,16 @@ def daemon_replaced(server: Server, script: str, *, timeout: int = 60) -> Iterat
     server.shell(
         f"mv {DAEMON} {DAEMON}.aside; printf '#!/bin/sh\\n{script}\\n' > {DAEMON}; chmod 755 {DAEMON}\n"
         f"cp -a /etc/postfix/main.cf /root/main.cf; sed -i 's/timeout=60s/timeout={timeout}s/' /etc/postfix/main.cf\n"
-        "postfix reload 2>&1; pkill -u policyd-spf || true"
+        "pkill -u policyd-spf || true"
     )
+    reload_postfix(server)
     try:
         yield
     finally:
         server.shell(
-            f"mv -f {DAEMON}.aside {DAEMON}; mv -f /root/main.cf /etc/postfix/main.cf\n"
-            "postfix reload 2>&1; pkill -u policyd-spf || true"
+            f"mv -f {DAEMON}.aside {DAEMON}; mv -f /root/main.cf /etc/postfix/main.cf\npkill -u policyd-spf || true"
         )
+        reload_postfix(server)
 
 
 @pytest.mark.disturbs

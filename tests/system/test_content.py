@@ -14,7 +14,7 @@ from dialogue.smtp import Reply, elapsed
 
 
 def send_to_alice(server: Server, message: bytes) -> Reply:
-    with stranger(server, timeout=60) as client:
+    with stranger(server, timeout=240) as client:
         return client.transaction(FRIEND, server.address_of("alice"), message)
 
 

@@ -76,7 +76,7 @@ _DAEMONS = r"""ps -eo pid=,comm=,cgroup= | awk '/(postfix|dovecot|header-guard)[
 
 @Everywhere
 def chaos(server: Server) -> Chaos:
-    return kill_under_load(server, _DAEMONS, lambda: answers(server), seconds=25)
+    return kill_under_load(server, _DAEMONS, lambda: answers(server), seconds=25, kills=10, mails=50)
 
 
 def test_random_kills_under_load_lose_nothing(server: Server, servers: list[Server]) -> None:
@@ -121,7 +121,7 @@ def restart(server: Server, *, orderly: bool) -> Restart:
 
 def _first_answer(server: Server) -> Reply:
     """The reply to RCPT of the first client that is greeted after the start."""
-    for _ in range(600):
+    for _ in range(3000):
         try:
             reply = verdict(server, FRIEND, server.address_of("alice"))
         except (OSError, AssertionError):

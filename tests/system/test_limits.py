@@ -46,7 +46,7 @@ def _greeted(server: Server) -> bool:
 
 @Everywhere
 def many_recipients(server: Server) -> list[str]:
-    with stranger(server, quiet=True, timeout=60) as client:
+    with stranger(server, quiet=True, timeout=240) as client:
         client.mail(FRIEND)
         replies = []
         for start in range(0, 1001, 91):

@@ -66,7 +66,7 @@ def dovecot_stopped(server: Server) -> Stopped:
         server.wait_until("the deferral", "postqueue -j | grep -q delay_reason", timeout=30)
         seen.queued = server.output("postqueue", "-j")
     server.shell(FLUSH)
-    seen.arrived = arrived(server, "alice", token, timeout=40)
+    seen.arrived = arrived(server, "alice", token, timeout=40, flush=True)
     return seen
 
 
@@ -152,7 +152,7 @@ def resolver_dead(server: Server) -> dict[str, Reply]:
         server.shell(f"ip route del unreachable {resolver}/32")
     server.shell(FLUSH)
     if replies["in"].code == 250:
-        arrived(server, alice, tokens["in"], timeout=60)
+        arrived(server, alice, tokens["in"], timeout=60, flush=True)
     replies["later"] = verdict(server, FRIEND, alice.address)
     replies["token"] = Reply(0, (tokens["out"],))
     return replies
@@ -162,7 +162,7 @@ def test_dead_resolver_is_a_temporary_failure(server: Server, servers: list[Serv
     replies = resolver_dead(server, servers)
     assert replies["in"].code == 250 or 400 <= replies["in"].code <= 499, replies["in"]
     assert replies["out"].code == 250, replies["out"]
-    world.received(lab.world, replies["token"].lines[0], timeout=60)
+    world.received(lab.world, replies["token"].lines[0], timeout=60, queue=server)
     assert replies["later"].code == 250, replies["later"]
 
 
@@ -185,7 +185,7 @@ def mail_store_full(server: Server) -> tuple[Reply, str, bytes]:
         server.shell("systemctl stop dovecot")
         server.unmount(home)
         server.shell(f"systemctl start dovecot; {FLUSH}")
-    return reply, queue, arrived(server, hashed, token, timeout=60)
+    return reply, queue, arrived(server, hashed, token, timeout=60, flush=True)
 
 
 def test_full_mail_store_makes_mail_wait(server: Server, servers: list[Server]) -> None:
@@ -214,7 +214,7 @@ def queue_full(server: Server) -> FullQueue:
     try:
         server.shell(f"cp -a /root/queue/. {queue}/; systemctl start postfix")
         server.wait_until("port 25", "ss -Hltn 'sport = :25' | grep -q .")
-        with stranger(server, timeout=60) as client:
+        with stranger(server, timeout=240) as client:
             client.mail(FRIEND)
             client.rcpt(alice)
             client.say("DATA")
@@ -225,7 +225,7 @@ def queue_full(server: Server) -> FullQueue:
         server.shell(f"rm {queue}/filler")
         with stranger(server) as client:
             seen.after = client.transaction(FRIEND, alice, plain(token, FRIEND, alice))
-        seen.arrived = arrived(server, "alice", token, timeout=40)
+        seen.arrived = arrived(server, "alice", token, timeout=40, flush=True)
         server.wait_until("an empty queue", 'test -z "$(postqueue -j)"', timeout=60)
     finally:
         server.shell(f"rm -f {queue}/filler; systemctl stop postfix")

@@ -228,7 +228,7 @@ def test_size_limit_is_announced_and_enforced_at_mail(server: Server) -> None:
 
 def test_size_limit_holds_without_size(server: Server) -> None:
     alice = server.address_of("alice")
-    with stranger(server, timeout=60) as client:
+    with stranger(server, timeout=240) as client:
         limit = int(client.extensions["SIZE"])
         line = b"x" * 998 + b"\r\n"
         body = plain("too-big", FRIEND, alice) + line * (limit // len(line) + 2)

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from dialogue.lab import Account, Server
 from dialogue.message import new_token, plain
-from dialogue.smtp import Reply, Smtp
+from dialogue.smtp import TIMEOUT_SECONDS, Reply, Smtp
 
 # Who the stranger says it is: a name and an address that exist in the lab's DNS and belong to nobody on a server.
 HELO = "gateway.world.example"
 FRIEND = "friend@world.example"
 
 
-def stranger(server: Server, *, address: str = "", quiet: bool = False, timeout: float = 30) -> Smtp:
+def stranger(server: Server, *, address: str = "", quiet: bool = False, timeout: float = TIMEOUT_SECONDS) -> Smtp:
     """A connection to port 25, greeted with EHLO; ``address`` chooses between the server's two."""
     client = Smtp(address or server.address, server.ports["smtp"], quiet=quiet, timeout=timeout)
     client.ehlo(HELO)
@@ -63,3 +63,17 @@ def verdict(
 def forget_clients(server: Server) -> None:
     """End Postfix's anvil(8), which holds all the counters; master(8) starts another when it is next needed."""
     server.shell("for pid in $(pgrep -x anvil -u postfix); do kill $pid; done")
+
+
+def reload_postfix(server: Server) -> None:
+    """Let Postfix take its configuration, and wait until those that answer first are new.
+
+    ``postfix reload`` only tells master(8). Until it has acted, the postscreen(8) of before takes connections.
+    """
+    server.shell("""
+        former=$(pgrep -x 'postscreen|dnsblog' || true)
+        postfix reload 2>&1
+        for pid in $former; do
+            for try in $(seq 600); do kill -0 $pid 2> /dev/null || break; sleep 0.1; done
+        done
+        """)

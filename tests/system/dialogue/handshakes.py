@@ -66,9 +66,9 @@ def run(world: Host, target: str, starttls: str, attempts: Mapping[str, str]) ->
     for name, arguments in attempts.items():
         lines += [
             f"echo {shlex.quote(f'@@@ {name}')}",
-            f"sleep 0.05 | timeout 15 openssl s_client -connect {target} {upgrade} {arguments} 2>&1 || true",
+            f"sleep 0.05 | timeout 60 openssl s_client -connect {target} {upgrade} {arguments} 2>&1 || true",
         ]
-    output = world.shell("\n".join(lines), timeout=15 * len(attempts) + 10)
+    output = world.shell("\n".join(lines), timeout=60 * len(attempts))
     parts = re.split(r"^@@@ (.+)$", output, flags=re.MULTILINE)[1:]
     return {name: Handshake(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
@@ -81,7 +81,7 @@ def accepted_suites(world: Host, server: Server, service: str) -> set[str]:
         export OPENSSL_CONF=/dev/null
         offer={shlex.quote(EVERYTHING)}
         for number in $(seq 40); do
-            suite=$(sleep 0.05 | timeout 15 openssl s_client -tls1_2 -cipher "$offer" -connect {target} {upgrade} 2>&1 |
+            suite=$(sleep 0.05 | timeout 60 openssl s_client -tls1_2 -cipher "$offer" -connect {target} {upgrade} 2>&1 |
                 sed -n 's/^New, .*, Cipher is //p')
             [ -n "$suite" ] || {{ echo "no answer"; exit 1; }}
             [ "$suite" != "(NONE)" ] || exit 0
@@ -89,4 +89,4 @@ def accepted_suites(world: Host, server: Server, service: str) -> set[str]:
             offer="$offer:!$suite"
         done
         """
-    return set(world.shell(script, timeout=120).split())
+    return set(world.shell(script, timeout=600).split())

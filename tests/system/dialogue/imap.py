@@ -9,10 +9,10 @@ from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
-from dialogue.lab import Account, Server, wait_for
+from dialogue.lab import Account, Server, insistently, wait_for
 from dialogue.smtp import tls_context
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 120.0
 
 # A line of a message may be longer than imaplib's default of a megabyte, which is about IMAP's own lines.
 imaplib._MAXLINE = 20_000_000  # type: ignore[attr-defined]
@@ -107,9 +107,22 @@ def _literal(parts: list[Any]) -> bytes:
     return b" ".join(part for part in parts if isinstance(part, bytes))
 
 
-def arrived(server: Server, account: Account | str, token: str, *, timeout: float = 30, folder: str = "INBOX") -> bytes:
-    """The one message with ``token`` in its subject. AssertionError when there are none in time, or several."""
+def arrived(
+    server: Server,
+    account: Account | str,
+    token: str,
+    *,
+    timeout: float = 30,
+    folder: str = "INBOX",
+    flush: bool = False,
+) -> bytes:
+    """The one message with ``token`` in its subject. AssertionError when there are none in time, or several.
+
+    ``flush``: it may wait in the server's own queue for another attempt.
+    """
     with Mailbox(server, account, folder) as mailbox:
+        if flush:
+            wait_for(f"{token} in {mailbox.label}", insistently(server, lambda: mailbox.find(token)), timeout=timeout)
         messages = mailbox.wait(token, timeout=timeout)
     assert len(messages) == 1, f"{len(messages)} copies of {token} in {mailbox.label}"
     return messages[0]

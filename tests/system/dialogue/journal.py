@@ -20,9 +20,10 @@ class Journal:
 
     def lines(self, *identifiers: str) -> list[str]:
         """``identifier[pid]: words`` of every line, or of those of the syslog ``identifiers`` (``postfix/smtpd``)."""
-        words = [f"--identifier={name}" for name in identifiers]
-        text = self.host.output("journalctl", "-q", "-o", "short", f"--after-cursor={self.cursor}", *words)
-        return [line.split(maxsplit=4)[4] for line in text.splitlines() if line.count(" ") > 4]
+        text = self.host.output("journalctl", "-q", "-o", "short", f"--after-cursor={self.cursor}")
+        lines = [line.split(maxsplit=4)[4] for line in text.splitlines() if line.count(" ") > 4]
+        # Not with --identifier: Debian 12's journalctl then leaves out the first line that matches.
+        return [line for line in lines if not identifiers or re.split(r"[\[:]", line, maxsplit=1)[0] in identifiers]
 
     def find(self, pattern: str, *identifiers: str) -> list[str]:
         """The lines in which the regular expression is found."""

@@ -20,6 +20,9 @@ BIN_LAB = Path(__file__).resolve().parents[3] / "bin" / "lab"
 
 T = TypeVar("T")
 
+# A limit ends a hang and claims no speed: a busy machine may take this many times as long as a quick one.
+PATIENCE = 4
+
 # A function of libc, its name and arguments from the command line.
 _SYSCALL = """
 import ctypes, os, sys
@@ -70,9 +73,9 @@ class Host:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command on the host, with ``data`` on its standard input.
 
-        Raises CalledProcessError when ``check`` is true and it fails, TimeoutExpired after ``timeout`` seconds.
+        Raises CalledProcessError when ``check`` is true and it fails, TimeoutExpired after ``timeout`` x PATIENCE.
         """
-        done = agent_of(self.container).run(command, data, timeout)
+        done = agent_of(self.container).run(command, data, timeout * PATIENCE)
         if check and done.returncode != 0:
             print(f"[{self.name}] $ {' '.join(command)[:500]}\n{_words(done)}")
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
@@ -178,10 +181,6 @@ def _server(lab: str, entry: dict[str, Any], domains: list[str], accounts: list[
     return Server(**_host(lab, entry), domain=domain, second_domain=second, accounts=own)
 
 
-# A limit ends a hang and claims no speed: a busy machine may take this many times as long as a quick one.
-PATIENCE = 4
-
-
 def wait_for(what: str, ready: Callable[[], T], *, timeout: float = 30, interval: float = 0.25) -> float:
     """Seconds until ``ready`` answers something true; AssertionError naming ``what`` after ``timeout`` x PATIENCE."""
     started = time.monotonic()
@@ -190,6 +189,21 @@ def wait_for(what: str, ready: Callable[[], T], *, timeout: float = 30, interval
         assert waited < timeout * PATIENCE, f"{what}: not within {timeout * PATIENCE} s"
         time.sleep(interval)
     return time.monotonic() - started
+
+
+def insistently(server: Server, ready: Callable[[], T]) -> Callable[[], T]:
+    """``ready``, and as long as it is not, the server tries deferred mail again at once, not in minutes.
+
+    One ``postqueue -f`` is not enough: the last attempt may still be under way, or what was started not yet answer.
+    """
+
+    def ask() -> T:
+        found = ready()
+        if not found:
+            server.run("postqueue", "-f", check=False)
+        return found
+
+    return ask
 
 
 def _words(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -43,7 +43,7 @@ def send_one(server: Server, ledger: Ledger, recipient: str) -> bool:
     number = ledger.next()
     message = plain(f"{ledger.token} {number}", FRIEND, recipient, "y" * 70)
     try:
-        with stranger(server, quiet=True, timeout=10) as client:
+        with stranger(server, quiet=True, timeout=30) as client:
             reply = client.transaction(FRIEND, recipient, message)
     except TROUBLE:
         return False
@@ -58,7 +58,7 @@ def send_many(server: Server, ledger: Ledger, recipient: str, count: int, connec
     """``count`` messages over ``connections`` parallel connections, each carrying its share; all are acknowledged."""
 
     def share(size: int) -> None:
-        with stranger(server, quiet=True, timeout=60) as client:
+        with stranger(server, quiet=True, timeout=240) as client:
             for _ in range(size):
                 number = ledger.next()
                 reply = client.transaction(
@@ -86,11 +86,11 @@ def keep_sending(server: Server, ledger: Ledger, recipient: str, seconds: float,
 
 
 def delivered(server: Server, owner: str, ledger: Ledger, *, timeout: float) -> Counter[str]:
-    """Number -> copies, once every acknowledged message is there, or after ``timeout`` seconds.
+    """Number -> copies, once every acknowledged message is there, or after ``timeout`` x PATIENCE.
 
     Meanwhile deferred mail is tried again at once instead of in minutes.
     """
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     found: Counter[str] = Counter()
     while time.monotonic() < end:
         found = _look(server, owner, ledger)

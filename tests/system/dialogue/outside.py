@@ -17,7 +17,7 @@ from postern_lab.zones import CLEAN, FORGED, GATEWAY, LISTED
 from dialogue.clients import FRIEND
 from dialogue.lab import Host, Lab, Server
 from dialogue.message import new_token, plain
-from dialogue.smtp import Reply, Smtp
+from dialogue.smtp import TIMEOUT_SECONDS, Reply, Smtp
 
 WORLD = 2
 
@@ -42,7 +42,7 @@ def serve(client):
             word = client.recv(1)
             line += word
         source, address, port = line.decode().split()
-        with socket.create_connection((address, int(port)), timeout=30, source_address=(source, 0)) as link:
+        with socket.create_connection((address, int(port)), timeout=120, source_address=(source, 0)) as link:
             link.settimeout(None)
             ways = {client: link, link: client}
             while True:
@@ -82,7 +82,7 @@ def connect(
     *,
     ipv6: bool = False,
     port: int = 0,
-    timeout: float = 60,
+    timeout: float = 2 * TIMEOUT_SECONDS,
     read_greeting: bool = True,
     quiet: bool = False,
 ) -> Smtp:

@@ -13,7 +13,7 @@ from postern_lab.project import LAB_DIR, ROOT
 from dialogue.lab import Lab
 
 
-def run(lab: Lab, playbook: str, *arguments: str, check: bool = True, timeout: float = 900) -> tuple[int, str]:
+def run(lab: Lab, playbook: str, *arguments: str, check: bool = True, timeout: float = 3600) -> tuple[int, str]:
     """Exit status and output of ``playbooks/PLAYBOOK.yml``; with ``check`` AssertionError when it fails."""
     inventory = str(LAB_DIR / "inventory")
     program = str(Path(ROOT, ".venv", "bin", "ansible-playbook"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import imaplib
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dialogue.lab import Server
-from dialogue.smtp import tls_context
+from dialogue.lab import Server, wait_for
+from dialogue.smtp import TIMEOUT_SECONDS, tls_context
 
 SERVICES = ("smtp", "submission", "submissions", "imaps")
 _DAY = datetime.timedelta(days=1)
@@ -27,12 +27,12 @@ def shown(server: Server, service: str) -> x509.Certificate:
     """The certificate that a service of the server shows to a client."""
     port, context = server.ports[service], tls_context()
     if service == "imaps":
-        with imaplib.IMAP4_SSL(server.address, port, ssl_context=context, timeout=60) as imap:
+        with imaplib.IMAP4_SSL(server.address, port, ssl_context=context, timeout=TIMEOUT_SECONDS) as imap:
             return _peer(imap.sock)
     if service == "submissions":
-        with smtplib.SMTP_SSL(server.address, port, timeout=60, context=context) as smtp:
+        with smtplib.SMTP_SSL(server.address, port, timeout=TIMEOUT_SECONDS, context=context) as smtp:
             return _peer(smtp.sock)
-    with smtplib.SMTP(server.address, port, timeout=60) as smtp:
+    with smtplib.SMTP(server.address, port, timeout=TIMEOUT_SECONDS) as smtp:
         smtp.starttls(context=context)
         return _peer(smtp.sock)
 
@@ -44,6 +44,22 @@ def _peer(connection: Any) -> x509.Certificate:
 def serials(server: Server) -> dict[str, int]:
     """Service -> serial number of what it shows."""
     return {service: shown(server, service).serial_number for service in SERVICES}
+
+
+def settled(server: Server, *, within: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+    """Service -> serial number, once they are as wanted.
+
+    For a moment after a reload, processes of before may still answer, or hang up.
+    """
+
+    def ready() -> bool:
+        try:
+            return within(serials(server))
+        except (OSError, smtplib.SMTPException, imaplib.IMAP4.error):
+            return False
+
+    wait_for("the certificate that is wanted is served", ready)
+    return serials(server)
 
 
 def names(certificate: x509.Certificate) -> set[str]:

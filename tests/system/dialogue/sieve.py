@@ -12,7 +12,7 @@ from typing import Self
 
 from dialogue.lab import Account, Server
 from dialogue.notes import note
-from dialogue.smtp import tls_context
+from dialogue.smtp import TIMEOUT_SECONDS, tls_context
 
 
 class ManageSieve:
@@ -20,7 +20,9 @@ class ManageSieve:
 
     def __init__(self, server: Server) -> None:
         self.label = f"{server.address}:{server.ports['sieve']}"
-        self.socket: socket.socket = socket.create_connection((server.address, server.ports["sieve"]), timeout=30)
+        self.socket: socket.socket = socket.create_connection(
+            (server.address, server.ports["sieve"]), timeout=TIMEOUT_SECONDS
+        )
         self.buffer = b""
         self.capabilities: dict[str, str] = {}
         self._learn(self.read())

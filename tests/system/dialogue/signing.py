@@ -83,7 +83,7 @@ def query_txt(nameserver: str, name: str) -> bytes | None:
     """The strings of a TXT record, joined; None when there is none."""
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [nameserver]
-    resolver.lifetime = 20
+    resolver.lifetime = 60
     try:
         answer = resolver.resolve(name, "TXT", search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.NoNameservers):

@@ -16,7 +16,8 @@ from typing import Self
 
 from dialogue.notes import note
 
-TIMEOUT_SECONDS = 30.0
+# A limit that ends a hang; postscreen lets strangers wait, and a busy machine everybody.
+TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,21 @@ from __future__ import annotations
 
 import shlex
 
-from dialogue.lab import Host, wait_for
+from dialogue.lab import Host, Server, insistently, wait_for
 
 MAILDIR = "/var/mail/world/Maildir"
 
 
-def received(world: Host, token: str, *, timeout: float = 40) -> bytes:
-    """The one message with ``token`` in it that came for any address at world. AssertionError when none comes."""
-    wait_for(f"{token} at world", lambda: _files(world, token), timeout=timeout)
+def received(world: Host, token: str, *, timeout: float = 40, queue: Server | None = None) -> bytes:
+    """The one message with ``token`` in it that came for any address at world. AssertionError when none comes.
+
+    ``queue``: the server where it may wait for another attempt.
+    """
+
+    def ready() -> list[str]:
+        return _files(world, token)
+
+    wait_for(f"{token} at world", insistently(queue, ready) if queue else ready, timeout=timeout)
     files = _files(world, token)
     assert len(files) == 1, files
     return world.run("cat", files[0]).stdout

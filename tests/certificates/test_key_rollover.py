@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import dns.message
 import dns.query
 import pytest
 from dialogue import playbooks
-from dialogue.lab import Lab, Server
+from dialogue.lab import Lab, Server, wait_for
 
 pytestmark = [pytest.mark.disturbs, pytest.mark.usefixtures("published")]
 
@@ -51,8 +52,13 @@ def served(server: Server, port: int) -> str:
 def records(lab: Lab, server: Server) -> list[set[str]]:
     """What each name server has."""
     question = dns.message.make_query(f"_25._tcp.{server.hostname}.", "TLSA")
-    answers = [dns.query.udp(question, address, timeout=10).answer for address in lab.nameservers]
+    answers = [dns.query.udp(question, address, timeout=60).answer for address in lab.nameservers]
     return [{record.to_text().split()[-1] for rrset in answer for record in rrset} for answer in answers]
+
+
+def told(lab: Lab, server: Server) -> None:
+    """Wait until every name server has the records of all keys, and no others: the second one asks when it is told."""
+    wait_for("its records", lambda: records(lab, server) == [digests(server)] * len(lab.nameservers))
 
 
 def age(servers: Sequence[Server]) -> None:
@@ -66,18 +72,27 @@ def watched(servers: Sequence[Server]) -> Iterator[None]:
     """Each server is a sender that uses DANE to itself, every other second."""
     for server in servers:
         words = f"while :; do posttls-finger -c -l dane -L summary {server.domain}; sleep 2; done"
-        server.run("systemd-run", "--quiet", "--unit=sender", "sh", "-c", words)
+        server.run("systemd-run", "--quiet", "--collect", "--unit=sender", "sh", "-c", words)
     yield
     for server in servers:
         server.run("systemctl", "stop", "sender.service", check=False)
 
 
+VERIFIED = "Verified TLS connection established"
+# What says nothing of keys: a question or a connection that got no answer in time.
+UNANSWERED = ("timed out", "lookup error", "Name service error")
+
+
 def refused(server: Server) -> list[str]:
-    """What the sender could not prove."""
+    """What the sender could not prove; a single try that came to nothing on a busy machine is no such thing."""
     log = server.output("journalctl", "--no-pager", "-o", "cat", "-u", "sender.service")
     tries = re.findall(r"posttls-finger: (.*)", log)
     assert tries
-    return [line for line in tries if "Verified TLS connection established" not in line]
+    return [
+        line
+        for before, line in itertools.pairwise([VERIFIED, *tries])
+        if VERIFIED not in line and not (VERIFIED in before and any(words in line for words in UNANSWERED))
+    ]
 
 
 def authority(lab: Lab, action: str) -> None:
@@ -117,8 +132,8 @@ def test_a_change_of_keys_from_beginning_to_end(lab: Lab, servers: Sequence[Serv
         assert after["current"] == before[server]["next"]
         assert after["retiring"] == before[server]["current"]
         assert after["next"] not in before[server].values()
-        assert {served(server, port) for port in (25, 465, 993)} == {after["current"]}
-        assert records(lab, server) == [digests(server)] * len(lab.nameservers)
+        wait_for("its services", lambda: {served(server, port) for port in (25, 465, 993)} == {after["current"]})  # noqa: B023
+        told(lab, server)
 
     # Later the record of the former key goes; a run without anything to do changes nothing else.
     age(servers)
@@ -127,5 +142,5 @@ def test_a_change_of_keys_from_beginning_to_end(lab: Lab, servers: Sequence[Serv
         now = keys(server)
         assert set(now) == {"current", "next"}
         assert now["current"] == before[server]["next"]
-        assert records(lab, server) == [digests(server)] * len(lab.nameservers)
+        told(lab, server)
         assert refused(server) == []

@@ -68,7 +68,6 @@ def authority_down(world: Host) -> Iterator[None]:
 
 
 @pytest.mark.together
-@pytest.mark.together
 def test_an_authority_that_is_down_is_told_to_the_administrator(lab: Lab, server: Server) -> None:
     before, settings = serials(server), f"/etc/letsencrypt/renewal/{server.hostname}.conf"
     postmaster = server.output(
